@@ -1,0 +1,139 @@
+"""The command line: parses and calls, and says in one sentence what went wrong."""
+
+import os
+import pathlib
+import sys
+import traceback
+from typing import Annotated, NoReturn
+
+import typer
+
+import gibbsite
+from gibbsite.compare.card import BUDGETS, CardError
+from gibbsite.compare.catalogue import catalogue
+from gibbsite.compare.doctor import examine
+from gibbsite.compare.run import compare as run_comparison
+from gibbsite.compare.summary import sentence, verdicts
+from gibbsite.compare.table import show
+from gibbsite.data import DataError
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+ABOUT = "Energies defined, sampled, normalised, learned from data, and compared."
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT, epilog="Example: gibbsite compare moons"
+)
+
+
+def _version(wanted: object) -> None:
+    if wanted:
+        typer.echo(f"gibbsite {gibbsite.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all(
+    *, version: Annotated[bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = None
+) -> None:
+    pass
+
+
+@app.command(epilog="Examples: gibbsite compare; gibbsite compare moons --models flow,ebm-pcd; gibbsite compare points.csv --columns x,y")
+def compare(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[CARD.toml|NAME|FILE]", help="A card, a data set, or a CSV, NPY or NPZ file.")
+    ] = None,
+    *,
+    models: Annotated[
+        str | None, typer.Option(help="Names from `gibbsite list`, with commas between; default: all that the data allow.")
+    ] = None,
+    budget: Annotated[str | None, typer.Option(help=f"{', '.join(BUDGETS)}; default: the card's, or quick.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The first seed; default: the card's, or 0.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Columns of a CSV file, with commas between; default: all.")] = None,
+    dequantise: Annotated[bool, typer.Option("--dequantise", help="Add uniform noise to integer columns of a file.")] = False,
+    out: Annotated[pathlib.Path | None, typer.Option(help="The folder for results; default: gibbsite-<name of the card>.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Throw away earlier results in that folder.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Train every paradigm on the same data under one budget, and say how exact each number is.
+
+    Writes results.json and report.html, cell by cell: a second start continues where the first ended.
+    """
+    try:
+        done = run_comparison(
+            target,
+            models=_split(models),
+            budget=budget,
+            seed=seed,
+            out=out,
+            fresh=fresh,
+            columns=_split(columns),
+            dequantise=dequantise or None,
+        )
+    except (CardError, DataError) as error:
+        _refuse(error, debug=debug)
+    except KeyboardInterrupt:
+        typer.echo("Stopped. What is done is kept; the same command continues.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        typer.echo(done.json())
+    else:
+        show(done.records, _console())
+        for verdict in verdicts(done.records):
+            typer.echo(sentence(verdict))
+        typer.echo(f"The report: {done.report}")
+    if done.failed:
+        typer.echo(f"{len(done.failed)} of {len(done.records)} fits failed; the same command tries them again.", err=True)
+        raise typer.Exit(FAILED)
+
+
+@app.command(epilog="Example: gibbsite doctor")
+def doctor() -> None:
+    """Check this machine: versions, devices, compiled sums against eager ones, free disk."""
+    findings = examine(pathlib.Path.cwd())
+    for finding in findings:
+        typer.echo(f"{'ok' if finding.fine else 'NOT OK':7}{finding.name}: {finding.text}")
+    if not all(finding.fine for finding in findings):
+        raise typer.Exit(FAILED)
+
+
+@app.command("list", epilog="Example: gibbsite list")
+def list_parts() -> None:
+    """List energies, kernels, objectives, models and data, one line each."""
+    for kind, lines in catalogue().items():
+        typer.echo(f"{kind}")
+        for name, text in lines:
+            typer.echo(f"  {name:28}{text}")
+
+
+def main() -> None:
+    """The console script. After Ctrl-C it does not wait for a compilation under way in the cell's thread."""
+    try:
+        app()
+    except SystemExit as end:
+        if end.code != INTERRUPTED:
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
+
+
+def _refuse(error: Exception, *, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exception(error)
+    typer.echo(f"gibbsite: {error}", err=True)
+    raise typer.Exit(BAD_INPUT)
+
+
+def _split(names: str | None) -> list[str] | None:
+    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+
+
+def _console() -> object:
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 110
+    return Console(width=width, highlight=False)

@@ -1,0 +1,130 @@
+"""The grid at work: every cell trained, sampled and evaluated, one after another; what is done is kept, what fails is recorded."""
+
+import concurrent.futures
+import dataclasses
+import pathlib
+import time
+import traceback
+import zlib
+
+import jax
+import numpy as np
+from jaxtyping import Array, Key
+
+from gibbsite.compare import table
+from gibbsite.compare.evaluate import Metrics, evaluate, noise_floors
+from gibbsite.compare.plan import Plan, fingerprint
+from gibbsite.compare.progress import Board, StoppedError
+from gibbsite.compare.store import Cell, Record, Store
+from gibbsite.core import AbstractModel, AbstractObjective
+from gibbsite.models import PARADIGMS
+from gibbsite.train import CheckpointError, Fit, fit, save
+
+Outcome = tuple[Record, dict[str, np.ndarray], AbstractModel]
+
+
+@dataclasses.dataclass
+class Grid:
+    """The cells of a plan, their folder, and the board that shows how far they are."""
+
+    plan: Plan
+    store: Store
+    board: Board
+    floors: dict[str, Metrics] = dataclasses.field(default_factory=dict)
+
+    def run(self) -> list[Record]:
+        """Every cell in turn, each in a thread of its own kind: so Ctrl-C is heard while a program compiles."""
+        prints = {name: fingerprint(held) for name, held in self.plan.datasets.items()}
+        records: list[Record] = []
+        pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="gibbsite-cell")
+        try:
+            for cell in self.plan.cells:
+                records.append(self._take_up(cell, prints[cell.dataset]) or self._do(pool, cell, prints[cell.dataset]))
+                self.store.write_results(self.plan.card, records)
+        except KeyboardInterrupt:
+            self.board.stop()
+            raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        return records
+
+    def _take_up(self, cell: Cell, mark: str) -> Record | None:
+        record = self.store.record(cell, mark)
+        if record is not None:
+            self.board.finish(str(cell), "kept from an earlier start")
+        return record
+
+    def _do(self, pool: concurrent.futures.Executor, cell: Cell, mark: str) -> Record:
+        """One cell; whatever it raises is its record's reason."""
+        begun = time.perf_counter()
+        future = pool.submit(self._work, cell)
+        error = future.exception()
+        if isinstance(error, StoppedError):
+            raise KeyboardInterrupt
+        base: Record = {"dataset": cell.dataset, "model": cell.model, "seed": cell.seed, "parameters": 0, "evaluations": 0}
+        base |= {"seconds": time.perf_counter() - begun, "status": "ok", "reason": "", "fingerprint": mark, "metrics": {}}
+        if error is not None:
+            record = base | {"status": "failed", "reason": reason(error)}
+            self.store.write(cell, record, {})
+        else:
+            facts, arrays, model = future.result()
+            record = base | facts
+            self.store.write(cell, record, arrays, lambda folder: save(model, folder))
+        self.board.finish(str(cell), _outcome(record))
+        return record
+
+    def _work(self, cell: Cell) -> Outcome:
+        """Train, sample, evaluate."""
+        data, budget = self.plan.datasets[cell.dataset], self.plan.card.budget
+        key = jax.random.fold_in(jax.random.key(cell.seed), zlib.crc32(f"{cell.dataset}/{cell.model}".encode()))
+        born, trained, judged = jax.random.split(key, 3)
+        model, objective = PARADIGMS[cell.model].build(data, budget.parameters, born)
+        fitted = self._fit(cell, model, objective, key=trained)
+        if cell.dataset not in self.floors:
+            self.floors[cell.dataset] = noise_floors(data)
+        metrics, arrays = evaluate(fitted.model, data, budget, self.board, str(cell), key=judged)
+        metrics |= self.floors[cell.dataset]
+        arrays |= {f"history_{name}": np.asarray(series) for name, series in fitted.history.items()}
+        self.store.clear_draft(cell)
+        facts = {"parameters": int(fitted.parameters), "evaluations": int(fitted.evaluations)}
+        return facts | {"metrics": {name: estimate.record() for name, estimate in metrics.items()}}, arrays, fitted.model
+
+    def _fit(self, cell: Cell, model: AbstractModel, objective: AbstractObjective, *, key: Key[Array, ""]) -> Fit:
+        """Trains, from where an interrupted start left off if it left anything.
+
+        Raises:
+            FloatingPointError: training diverged.
+        """
+        data, budget = self.plan.datasets[cell.dataset], self.plan.card.budget.evaluations
+        folder = self.store.draft(cell)
+
+        def once() -> Fit:
+            counter = self.board.cell(str(cell), "training", budget)
+            rate = PARADIGMS[cell.model].learning_rate
+            return fit(
+                model, data, objective=objective, budget=budget, learning_rate=rate, out=folder, resume=True, progress=counter, key=key
+            )
+
+        try:
+            fitted = once()
+        except CheckpointError:  # left by another version, or of other data
+            self.store.clear_draft(cell)
+            fitted = once()
+        if fitted.status == "non_finite":
+            raise FloatingPointError(fitted.reason)
+        return fitted
+
+
+def reason(error: BaseException) -> str:
+    """The error in one sentence, with the place in the code where it arose if it does not explain itself."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, ValueError | FloatingPointError):
+        return text[:500]
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {text[:400]} ({pathlib.Path(frame.filename).name}, line {frame.lineno})"
+
+
+def _outcome(record: Record) -> str:
+    if record["status"] == "failed":
+        return f"failed after {record['seconds']:.0f} s: {record['reason']}"
+    return f"NLL {table.number(record['metrics'].get('nll'))} nats, {record['seconds']:.0f} s"

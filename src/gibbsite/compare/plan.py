@@ -1,0 +1,126 @@
+"""From what the user asks for to a card, its data and its grid; nothing is written or trained before all of it is known to be good."""
+
+import dataclasses
+import pathlib
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gibbsite.compare.card import Budget, Card, CardError, budget_named, check_models
+from gibbsite.compare.store import Cell
+from gibbsite.data import NAMES, Dataset, load
+from gibbsite.models import PARADIGMS
+
+Target = str | pathlib.Path | Card | Dataset | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A card with its data at hand: the cells to do, and those that no space allows."""
+
+    card: Card
+    datasets: Mapping[str, Dataset]
+    cells: tuple[Cell, ...]
+    left_out: tuple[str, ...]
+
+
+def plan(
+    target: Target,
+    *,
+    models: Iterable[str] | None = None,
+    budget: str | Budget | None = None,
+    seed: int | None = None,
+    columns: Iterable[str] | None = None,
+    dequantise: bool | None = None,
+) -> Plan:
+    """The plan for a card, a path to one, the name or file of a data set, or a `Dataset`; None is the default card.
+
+    What is given beside it replaces the card's own entries.
+
+    Raises:
+        CardError, DataError: a name is unknown, or the card or the data cannot be used.
+    """
+    card = overridden(card_of(target), models=models, budget=budget, seed=seed, columns=columns, dequantise=dequantise)
+    check_models(card.models)
+    datasets = {target.name: target} if isinstance(target, Dataset) else _load(card)
+    cells, left_out = [], []
+    for name, data in datasets.items():
+        takers = [model for model in card.models if PARADIGMS[model].accepts(data.standard_space)]
+        left_out += [f"{model} is left out on {name}: it does not take {_kind(data)} data." for model in card.models if model not in takers]
+        if not takers:
+            able = [model for model in PARADIGMS if PARADIGMS[model].accepts(data.standard_space)]
+            raise CardError(f"No model of {', '.join(card.models)} takes {name}, which is {_kind(data)} data: {_remedy(able)}.")
+        cells += [Cell(name, model, number) for model in takers for number in card.seeds]
+    return Plan(card, datasets, tuple(cells), tuple(left_out))
+
+
+def card_of(target: Target) -> Card:
+    """The card that a target stands for."""
+    if target is None:
+        return Card()
+    if isinstance(target, Card):
+        return target
+    if isinstance(target, Dataset):
+        return Card(name=target.name, data=(target.name,))
+    text = str(target)
+    if text.endswith(".toml"):
+        return Card.read(pathlib.Path(text))
+    stem = pathlib.Path(text).stem if pathlib.Path(text).suffix else text
+    return Card(name="".join(c if c.isalnum() or c in "-_." else "-" for c in stem), data=(text,))
+
+
+def overridden(
+    card: Card,
+    *,
+    models: Iterable[str] | None,
+    budget: str | Budget | None,
+    seed: int | None,
+    columns: Iterable[str] | None,
+    dequantise: bool | None,
+) -> Card:
+    """The card with what was asked for put in place of its own entries."""
+    if budget is not None:
+        chosen = budget if isinstance(budget, Budget) else budget_named(budget)
+        usual = card.seeds == tuple(range(card.budget.seeds))
+        card = dataclasses.replace(card, budget=chosen, seeds=tuple(range(chosen.seeds)) if usual else card.seeds)
+    if seed is not None:
+        if not 0 <= seed < 2**31:
+            raise CardError(f"seed {seed}: give a whole number from 0 to {2**31 - 1}.")
+        card = dataclasses.replace(card, seeds=tuple(range(seed, seed + len(card.seeds))))
+    asked: dict[str, Any] = {
+        "models": None if models is None else check_models(models),
+        "columns": None if columns is None else tuple(columns),
+        "dequantise": dequantise,
+    }
+    return dataclasses.replace(card, **{name: value for name, value in asked.items() if value is not None})
+
+
+def _load(card: Card) -> dict[str, Dataset]:
+    """The data sets of a card by name; how files are read does not concern the built-in ones."""
+    held: dict[str, Dataset] = {}
+    for entry in card.data:
+        ours = entry in NAMES and len(card.data) > 1
+        data = load(entry) if ours else load(entry, columns=card.columns or None, dequantise=card.dequantise)
+        for other in held:
+            if Cell(other, "", 0).folder == Cell(data.name, "", 0).folder:
+                raise CardError(f"{entry}: the results of {other!r} and {data.name!r} would share a folder: name each once, or rename one.")
+        held[data.name] = data
+    return held
+
+
+def fingerprint(data: Dataset) -> str:
+    """Tells data sets apart by their content: results of other data are never taken up."""
+    sum_ = 0
+    for part in (data.train, data.validation, data.test):
+        sum_ = zlib.crc32(np.ascontiguousarray(part).tobytes(), sum_)
+    return f"{sum_:08x}"
+
+
+def _kind(data: Dataset) -> str:
+    return {"Reals": "real-valued", "Binary": "binary", "Spins": "two-valued"}.get(type(data.standard_space).__name__, "such")
+
+
+def _remedy(able: list[str]) -> str:
+    return f"choose from {', '.join(able)}" if able else "choose other data"

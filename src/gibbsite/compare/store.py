@@ -1,0 +1,170 @@
+"""The output folder: the card, one folder a cell, `results.json`. Everything is written whole or not at all.
+
+OUT/card.toml  results.json  report.html
+OUT/cells/<data>_<model>_<seed>/record.json  arrays.npz  and the model, as `gibbsite.load` reads it
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gibbsite.compare.card import Card, CardError
+
+Record = dict[str, Any]
+OURS = ("card.toml", "results.json", "report.html", "cells", "at-work")
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One fit of the grid."""
+
+    dataset: str
+    model: str
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder, fit for any file system."""
+        safe = "".join(c if c.isalnum() or c in "-." else "-" for c in self.dataset)
+        return f"{safe}_{self.model}_{self.seed}"
+
+    def __str__(self) -> str:
+        return f"{self.dataset} / {self.model} / seed {self.seed}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Store:
+    """The output folder of one card."""
+
+    root: pathlib.Path
+
+    def claim(self, card: Card, *, fresh: bool = False) -> None:
+        """Makes the folder, or takes up the one of an earlier start; `fresh` throws away what gibbsite wrote there.
+
+        Raises:
+            CardError: it belongs to another card, holds files that are not ours, or cannot be written.
+        """
+        self.check(card, fresh=fresh)
+        try:
+            if fresh:
+                for name in OURS:
+                    _remove(self.root / name)
+            (self.root / "cells").mkdir(parents=True, exist_ok=True)
+            for leftover in (self.root / "cells").glob(".*"):
+                _remove(leftover)
+            write_text(self.root / "card.toml", card.to_toml())
+        except OSError as error:
+            raise CardError(f"The output folder {self.root} cannot be written ({error.strerror}): give another with --out.") from error
+
+    def check(self, card: Card, *, fresh: bool = False) -> None:
+        """Refuses a folder that is not this card's; writes nothing."""
+        if not self.root.exists():
+            return
+        if not self.root.is_dir():
+            raise CardError(f"The output folder {self.root} is a file: give another name with --out.")
+        if not any(self.root.iterdir()):
+            return
+        if not (self.root / "card.toml").is_file():
+            raise CardError(f"The output folder {self.root} is not empty and holds no gibbsite card: give another with --out.")
+        if fresh:
+            return
+        there = Card.parse((self.root / "card.toml").read_text(), source=str(self.root / "card.toml"))
+        if there != card:
+            raise CardError(
+                f"The output folder {self.root} belongs to another card ({_difference(there, card)}): "
+                "give another folder with --out, or replace what is there with --fresh."
+            )
+
+    def path(self, cell: Cell) -> pathlib.Path:
+        """The folder of a cell."""
+        return self.root / "cells" / cell.folder
+
+    def draft(self, cell: Cell) -> pathlib.Path:
+        """Where the cell at work keeps its training state, so that an interrupted one continues."""
+        return self.root / "at-work" / cell.folder
+
+    def clear_draft(self, cell: Cell) -> None:
+        """Throws away the training state of a cell that has ended."""
+        _remove(self.draft(cell))
+        if (self.root / "at-work").is_dir() and not any((self.root / "at-work").iterdir()):
+            (self.root / "at-work").rmdir()
+
+    def record(self, cell: Cell, fingerprint: str) -> Record | None:
+        """The record of a finished cell made from the same data; None where it is still to do."""
+        path = self.path(cell) / "record.json"
+        if not path.is_file():
+            return None
+        record = json.loads(path.read_text())
+        return record if record["status"] != "failed" and record["fingerprint"] == fingerprint else None
+
+    def arrays(self, cell: Cell) -> dict[str, np.ndarray]:
+        """What the figures of a cell are drawn from; empty where it failed."""
+        path = self.path(cell) / "arrays.npz"
+        if not path.is_file():
+            return {}
+        with np.load(path) as held:
+            return dict(held)
+
+    def write(
+        self, cell: Cell, record: Record, arrays: Mapping[str, np.ndarray], save: Callable[[pathlib.Path], object] | None = None
+    ) -> None:
+        """Puts a whole cell in its place; `save` writes the model into the folder it is given."""
+        draft = pathlib.Path(tempfile.mkdtemp(prefix=".", dir=self.root / "cells"))
+        if save is not None:
+            save(draft)
+        if arrays:
+            np.savez_compressed(draft / "arrays.npz", allow_pickle=False, **dict(arrays))
+        (draft / "record.json").write_text(dumps(record))
+        draft.chmod(0o755)
+        _remove(self.path(cell))
+        os.replace(draft, self.path(cell))
+
+    def write_results(self, card: Card, records: Iterable[Record]) -> None:
+        """`results.json`: the card and one record a cell."""
+        write_text(self.root / "results.json", dumps(results(card, records)))
+
+
+def results(card: Card, records: Iterable[Record]) -> dict[str, Any]:
+    """The content of `results.json`."""
+    return {"card": dataclasses.asdict(card), "cells": list(records)}
+
+
+def dumps(value: Any) -> str:
+    """JSON without NaN: `Estimate.record` has made them null."""
+    return json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """The whole file or none of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, path)
+
+
+def _remove(path: pathlib.Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _difference(there: Card, here: Card) -> str:
+    """The first entries that differ, as `models: ... there, ... now`."""
+    for field in dataclasses.fields(Card):
+        old, new = getattr(there, field.name), getattr(here, field.name)
+        if isinstance(old, tuple):
+            old, new = ", ".join(map(str, old)) or "none", ", ".join(map(str, new)) or "none"
+        if field.name == "budget":
+            changed = [f.name for f in dataclasses.fields(old) if getattr(old, f.name) != getattr(new, f.name)]
+            old, new = ([f"{n} {getattr(b, n)}" for n in changed[:2]] for b in (old, new))
+            old, new = ", ".join(old), ", ".join(new)
+        if old != new:
+            return f"{field.name}: {old} there, {new} now"
+    return "another version of gibbsite wrote it"

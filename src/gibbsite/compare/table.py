@@ -1,0 +1,156 @@
+"""The table of a comparison: every number with its error, every likelihood with its evidence."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from gibbsite.compare.store import Record
+from gibbsite.core import Evidence, concise
+
+
+class Badge(NamedTuple):
+    """Evidence at a glance, told by a sign and a word as well as by colour."""
+
+    sign: str
+    word: str
+    meaning: str
+    colour: str
+
+
+BADGES = {
+    Evidence.EXACT.value: Badge("=", "exact", "computed without approximation, to the tolerance stated", "green"),
+    Evidence.UNBIASED.value: Badge("≈", "unbiased", "right on average; the error bar is all there is to it", "green"),
+    Evidence.INTERVAL.value: Badge("↔", "interval", "the truth lies in the interval at the stated level", "cyan"),
+    Evidence.LOWER.value: Badge("≥", "lower bound", "the truth is, in expectation, this or more", "yellow"),
+    Evidence.UPPER.value: Badge("≤", "upper bound", "the truth is, in expectation, this or less", "yellow"),
+    Evidence.IMPLICIT.value: Badge("∅", "implicit", "the model has no density", "magenta"),
+    Evidence.NOT_ESTABLISHED.value: Badge("?", "not established", "the estimators disagree or failed", "red"),
+}
+
+
+class Column(NamedTuple):
+    """One column: its head, the metric, and the metric of its noise floor."""
+
+    head: str
+    metric: str
+    floor: str | None
+    badge: bool
+    note: str
+
+
+COLUMNS = (
+    Column("NLL", "nll", None, True, "test negative log-likelihood, nats per example"),
+    Column("bits/dim", "bits_per_dim", None, True, "the same in bits per dimension"),
+    Column("KL", "kl", None, True, "Kullback-Leibler divergence of the model from the truth, nats"),
+    Column("mode TV", "mode_tv", "mode_tv_floor", False, "total variation between the mode masses of draws and the truth"),
+    Column("MMD²", "mmd", "mmd_floor", False, "squared maximum mean discrepancy of draws from test data"),
+    Column("energy dist.", "energy_distance", "energy_distance_floor", False, "energy distance of draws from test data"),
+)
+SPARE = ("bits_per_dim", "energy_distance")  # left out of narrow terminals; the report has them
+FLOOR = "noise floor"
+FLOOR_NOTE = "noise floor: the same figure between two halves of the data (of mode masses: of the test data against the truth)"
+
+
+def by_dataset(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """The records of each data set, in the order of the grid."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record["dataset"], []).append(record)
+    return groups
+
+
+def columns_of(records: Iterable[Record]) -> list[Column]:
+    """The columns that any of the records has, established or not."""
+    records = list(records)
+    return [column for column in COLUMNS if any(column.metric in r["metrics"] for r in records)]
+
+
+def number(metric: Mapping[str, Any] | None) -> str:
+    """`1.234(5)`, or a dash where there is nothing; `1.2(3)?` where the computation did not quite work."""
+    if metric is None:
+        return "-"
+    if metric["value"] is None:
+        return "not established"
+    return concise(metric["value"], metric["stderr"]) + ("" if metric["status"] == "ok" else "?")
+
+
+def badge(metric: Mapping[str, Any] | None) -> Badge | None:
+    """The badge of a metric's evidence."""
+    return None if metric is None else BADGES.get(metric["evidence"])
+
+
+def name_of(record: Record, *, seeds: bool) -> str:
+    """The model of a record, with its seed where the card has several."""
+    return f"{record['model']} #{record['seed']}" if seeds else record["model"]
+
+
+def cell_text(record: Record, column: Column) -> str:
+    """A number and its badge's sign."""
+    metric = record["metrics"].get(column.metric)
+    mark = badge(metric) if column.badge and metric and metric["value"] is not None else None
+    return f"{number(metric)} {mark.sign}" if mark else number(metric)
+
+
+def floor_of(records: Iterable[Record], column: Column) -> Mapping[str, Any] | None:
+    """The noise floor of a column: it belongs to the data, so the first one found is that of all."""
+    held = (record["metrics"].get(column.floor) for record in records if column.floor)
+    return next((metric for metric in held if metric and metric["value"] is not None), None)
+
+
+def short(value: float) -> str:
+    """Two significant digits, for noise floors."""
+    return f"{value:.2g}" if abs(value) >= 1e-3 else f"{value:.1e}"
+
+
+def table(records: Iterable[Record], *, plain: bool = False, width: int | None = None) -> str:
+    """All tables as text; `plain` leaves colours out."""
+    import io
+
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), force_terminal=not plain, no_color=plain, width=width or 100, highlight=False)
+    with console.capture() as capture:
+        show(records, console)
+    return capture.get()
+
+
+def show(records: Iterable[Record], console: Any) -> None:
+    """Prints one table a data set on a Rich console, and what the signs mean."""
+    from rich import box
+    from rich.table import Table
+
+    used: set[str] = set()
+    for dataset, group in by_dataset(records).items():
+        columns = [c for c in columns_of(group) if console.width >= 90 or c.metric not in SPARE]
+        seeds = len({r["seed"] for r in group}) > 1
+        grid = Table(title=dataset, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+        grid.add_column("model", no_wrap=True)
+        for head in [c.head for c in columns]:
+            grid.add_column(head, justify="right", no_wrap=True)
+        grid.add_column("par.", justify="right")
+        grid.add_column("s", justify="right")
+        for record in group:
+            grid.add_row(*_row(record, columns, used, seeds=seeds))
+        floors = [floor_of(group, column) for column in columns]
+        if any(floors):
+            grid.add_row(FLOOR, *("" if floor is None else number(floor) for floor in floors), "", "", style="dim")
+        console.print(grid)
+        for record in group:
+            if record["status"] == "failed":
+                console.print(f"{name_of(record, seeds=seeds)} failed: {record['reason']}", style="red", markup=False)
+    for name in (evidence for evidence in BADGES if evidence in used):
+        mark = BADGES[name]
+        console.print(f"  {mark.sign} {mark.word}: {mark.meaning}", style=f"{mark.colour}", markup=False)
+
+
+def _row(record: Record, columns: list[Column], used: set[str], *, seeds: bool) -> list[Any]:
+    from rich.text import Text
+
+    cells: list[Any] = [name_of(record, seeds=seeds)]
+    for column in columns:
+        metric = record["metrics"].get(column.metric)
+        mark = badge(metric) if column.badge else None
+        if metric is not None and mark is not None:
+            used.add(metric["evidence"])
+        cells.append(Text(cell_text(record, column), style=mark.colour if mark else ""))
+    failed = record["status"] == "failed"
+    return [*cells, "failed" if failed else str(record["parameters"]), f"{record['seconds']:.0f}"]

@@ -1,0 +1,87 @@
+"""The vocabulary: spaces, energies, paths, kernels, observers, objectives, models and estimates."""
+
+from gibbsite.core.compose import Cycle, Mixture, Repeat
+from gibbsite.core.energy import (
+    AbstractEnergy,
+    Callable,
+    Capability,
+    Conditionals,
+    Independent,
+    Latent,
+    Normalised,
+    Sampleable,
+    Sum,
+    Tempered,
+    as_float,
+    capability,
+    draw,
+    log_prob,
+    need,
+)
+from gibbsite.core.estimate import Estimate, Evidence, Status, concise, exact
+from gibbsite.core.kernel import AbstractAdaptation, AbstractKernel, Info, no_work
+from gibbsite.core.model import AbstractModel
+from gibbsite.core.objective import AbstractObjective
+from gibbsite.core.observer import BATCHES, AbstractObserver, Diagnosis, Histogram, Mean, Moments, diagnose
+from gibbsite.core.path import AbstractPath, Geometric, Linear, Tempering, schedule
+from gibbsite.core.reference import Coins, Normal, Uniform, reference
+from gibbsite.core.space import AbstractSpace, Binary, Box, Product, Reals, Spins, require, two_valued, values
+from gibbsite.core.sums import Pair
+
+__all__ = [
+    "BATCHES",
+    "AbstractAdaptation",
+    "AbstractEnergy",
+    "AbstractKernel",
+    "AbstractModel",
+    "AbstractObjective",
+    "AbstractObserver",
+    "AbstractPath",
+    "AbstractSpace",
+    "Binary",
+    "Box",
+    "Callable",
+    "Capability",
+    "Coins",
+    "Conditionals",
+    "Cycle",
+    "Diagnosis",
+    "Estimate",
+    "Evidence",
+    "Geometric",
+    "Histogram",
+    "Independent",
+    "Info",
+    "Latent",
+    "Linear",
+    "Mean",
+    "Mixture",
+    "Moments",
+    "Normal",
+    "Normalised",
+    "Pair",
+    "Product",
+    "Reals",
+    "Repeat",
+    "Sampleable",
+    "Spins",
+    "Status",
+    "Sum",
+    "Tempered",
+    "Tempering",
+    "Uniform",
+    "as_float",
+    "capability",
+    "concise",
+    "diagnose",
+    "draw",
+    "exact",
+    "log_prob",
+    "need",
+    "no_work",
+    "reference",
+    "require",
+    "schedule",
+    "two_valued",
+    "values",
+]

@@ -1,0 +1,168 @@
+"""Kernels made of kernels: the same one several times, one after another, or one at random.
+
+The parts are restarted from the position at each leg, so they may keep caches but no memory (momenta, parities).
+"""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, PyTree
+
+from gibbsite.core.energy import AbstractEnergy, Scalar, as_float
+from gibbsite.core.kernel import AbstractAdaptation, AbstractKernel, Info
+
+
+class Repeat(AbstractKernel):
+    """`times` steps of one kernel, counted as one."""
+
+    kernel: AbstractKernel
+    times: int = eqx.field(static=True)
+
+    reversible = property(lambda self: self.kernel.reversible)  # type: ignore[assignment]
+    reports_work = property(lambda self: self.kernel.reports_work)  # type: ignore[assignment]
+    # Several steps would settle the switch in the first one on the way there and on the way back: not a time reversal.
+    settles_switch = property(lambda self: self.kernel.settles_switch and self.times == 1)  # type: ignore[assignment]
+
+    @property
+    def cost(self) -> int:
+        return self.times * self.kernel.cost
+
+    @property
+    def cache_cost(self) -> int:
+        return self.kernel.cache_cost
+
+    def init(self, energy: AbstractEnergy, x: PyTree, *, key: Key[Array, ""]) -> PyTree:
+        return self.kernel.init(energy, x, key=key)
+
+    def step(self, energy: AbstractEnergy, state: PyTree, *, key: Key[Array, ""]) -> tuple[PyTree, Info]:
+        def body(state: PyTree, key: Key[Array, ""]) -> tuple[PyTree, Info]:
+            return self.kernel.step(energy, state, key=key)
+
+        state, infos = jax.lax.scan(body, state, jax.random.split(key, self.times))
+        extra = jax.tree.map(lambda e: jnp.mean(e, axis=0), infos.extra)
+        return state, Info(jnp.mean(infos.accept_prob, axis=0), jnp.sum(infos.shadow_work), extra)
+
+    def position(self, state: PyTree) -> PyTree:
+        return self.kernel.position(state)
+
+    def energy(self, energy: AbstractEnergy, state: PyTree) -> Scalar:
+        return self.kernel.energy(energy, state)
+
+    def refresh(self, energy: AbstractEnergy, state: PyTree, x: PyTree | None = None) -> PyTree:
+        return self.kernel.refresh(energy, state, x)
+
+    def reverse(self) -> "Repeat":
+        return Repeat(self.kernel.reverse(), self.times)
+
+    def adaptation(self) -> AbstractAdaptation | None:
+        inner = self.kernel.adaptation()
+        return None if inner is None else _Within(inner)
+
+
+class _Within(AbstractAdaptation):
+    """Adapts the kernel inside a `Repeat`."""
+
+    inner: AbstractAdaptation
+
+    def init(self, kernel: Repeat) -> PyTree:
+        return self.inner.init(kernel.kernel)
+
+    def update(self, kernel: Repeat, state: PyTree, accept_prob: Array) -> tuple[Repeat, PyTree]:
+        tuned, state = self.inner.update(kernel.kernel, state, accept_prob)
+        return Repeat(tuned, kernel.times), state
+
+    def final(self, kernel: Repeat, state: PyTree) -> Repeat:
+        return Repeat(self.inner.final(kernel.kernel, state), kernel.times)
+
+
+class Cycle(AbstractKernel):
+    """Each kernel once, in order; the time reversal runs the reversed kernels in reversed order."""
+
+    kernels: tuple[AbstractKernel, ...]
+
+    reversible = False
+    reports_work = property(lambda self: all(k.reports_work for k in self.kernels))  # type: ignore[assignment]
+    settles_switch = False
+
+    @property
+    def cost(self) -> int:
+        return sum(k.cache_cost + k.cost for k in self.kernels)
+
+    @property
+    def cache_cost(self) -> int:
+        return 0
+
+    def init(self, energy: AbstractEnergy, x: PyTree, *, key: Key[Array, ""]) -> PyTree:
+        return x
+
+    def step(self, energy: AbstractEnergy, state: PyTree, *, key: Key[Array, ""]) -> tuple[PyTree, Info]:
+        infos = []
+        for kernel, leg in zip(self.kernels, jax.random.split(key, len(self.kernels)), strict=True):
+            state, info = _leg(kernel, energy, state, leg)
+            infos.append(info)
+        accept = jnp.mean(jnp.stack([jnp.mean(info.accept_prob) for info in infos]))
+        return state, Info(accept, sum((info.shadow_work for info in infos), jnp.zeros(())))
+
+    def position(self, state: PyTree) -> PyTree:
+        return state
+
+    def refresh(self, energy: AbstractEnergy, state: PyTree, x: PyTree | None = None) -> PyTree:
+        return state if x is None else x
+
+    def reverse(self) -> "Cycle":
+        return Cycle(tuple(kernel.reverse() for kernel in reversed(self.kernels)))
+
+
+class Mixture(AbstractKernel):
+    """One of the kernels, drawn with the given probabilities; reversible if all of them are.
+
+    The choice is part of the path and is the same in the time reversal, so the work is that of the kernel chosen.
+    """
+
+    kernels: tuple[AbstractKernel, ...]
+    weights: Float[Array, " kernels"] = eqx.field(converter=as_float)
+
+    reversible = property(lambda self: all(k.reversible for k in self.kernels))  # type: ignore[assignment]
+    reports_work = property(lambda self: all(k.reports_work for k in self.kernels))  # type: ignore[assignment]
+    settles_switch = False
+
+    @property
+    def cost(self) -> int:
+        return max(k.cache_cost + k.cost for k in self.kernels)
+
+    @property
+    def cache_cost(self) -> int:
+        return 0
+
+    def init(self, energy: AbstractEnergy, x: PyTree, *, key: Key[Array, ""]) -> PyTree:
+        return x
+
+    def step(self, energy: AbstractEnergy, state: PyTree, *, key: Key[Array, ""]) -> tuple[PyTree, Info]:
+        choice, leg = jax.random.split(key)
+        which = jax.random.categorical(choice, jnp.log(self.weights))
+
+        def branch(kernel: AbstractKernel) -> Callable[[PyTree], tuple[PyTree, Info]]:
+            def run(state: PyTree) -> tuple[PyTree, Info]:
+                moved, info = _leg(kernel, energy, state, leg)
+                return moved, Info(jnp.mean(info.accept_prob), info.shadow_work)
+
+            return run
+
+        return jax.lax.switch(which, [branch(kernel) for kernel in self.kernels], state)
+
+    def position(self, state: PyTree) -> PyTree:
+        return state
+
+    def refresh(self, energy: AbstractEnergy, state: PyTree, x: PyTree | None = None) -> PyTree:
+        return state if x is None else x
+
+    def reverse(self) -> "Mixture":
+        return Mixture(tuple(kernel.reverse() for kernel in self.kernels), self.weights)
+
+
+def _leg(kernel: AbstractKernel, energy: AbstractEnergy, x: PyTree, key: Key[Array, ""]) -> tuple[PyTree, Info]:
+    start, move = jax.random.split(key)
+    state, info = kernel.step(energy, kernel.init(energy, x, key=start), key=move)
+    return kernel.position(state), info

@@ -1,0 +1,108 @@
+"""A kernel moves a configuration and accounts for the work of the move.
+
+For a move x -> y under U the *shadow work* is
+
+    shadow = [log pi(x -> y) - U(x)] - [log pi~(y -> x) - U(y)]   (nats),
+
+with pi~ the time-reversed kernel. It is 0 for every kernel that keeps exp(-U) invariant with a known reversal, and
+`E[exp(-shadow)] = 1` at stationarity for the others. Together with the work of a switch (`path.work`) it is all that
+Jarzynski's equality, annealing and weighted training need: `log weight -= shadow + switch`, exact at every step size.
+"""
+
+import abc
+from typing import Any, Self
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, PyTree
+
+from gibbsite.core.energy import AbstractEnergy, Scalar
+
+
+class Info(eqx.Module):
+    """What a step reports: acceptance probability (per rung for a population), shadow work in nats, and extras by name."""
+
+    accept_prob: Float[Array, "..."]
+    shadow_work: Scalar
+    extra: dict[str, Array] = eqx.field(default_factory=dict)
+
+
+class AbstractAdaptation(eqx.Module):
+    """Tunes a kernel during warm-up, from what all chains report.
+
+    To add an adaptation: `init(kernel)` gives its state; `update` returns the kernel for the next step; `final` the one
+    that the draws use. The acceptance it gets is already pooled over chains.
+    """
+
+    @abc.abstractmethod
+    def init(self, kernel: Any) -> PyTree:
+        """The state before the first warm-up step."""
+
+    @abc.abstractmethod
+    def update(self, kernel: Any, state: PyTree, accept_prob: Array) -> tuple[Any, PyTree]:
+        """The kernel for the next warm-up step."""
+
+    @abc.abstractmethod
+    def final(self, kernel: Any, state: PyTree) -> Any:
+        """The tuned kernel."""
+
+
+class AbstractKernel(eqx.Module):
+    """One Markov move, unbatched; hyper-parameters are array leaves, the energy is an argument.
+
+    To add a kernel:
+      * subclass; hyper-parameters with `eqx.field(converter=as_float)`, so that a sweep compiles once;
+      * `init` caches what a step needs, `step` returns `(state, Info)`, `refresh` rebuilds the cache;
+      * say whether it is `reversible` and `reports_work`; if it is not reversible, give its time reversal in `reverse`;
+      * add one export and one line in `tests/registry/kernels.py`: the laws of `gibbsite.testing` do the rest.
+    """
+
+    reversible: eqx.AbstractClassVar[bool]
+    reports_work: eqx.AbstractClassVar[bool]
+    # True where `step` on a state cached under an earlier energy accounts for the switch as well (unadjusted moves).
+    settles_switch: eqx.AbstractClassVar[bool]
+
+    @property
+    def cost(self) -> int:
+        """Evaluations of one step: a configuration through the energy, forward and backward."""
+        return 1
+
+    @property
+    def cache_cost(self) -> int:
+        """Evaluations that `init` or `refresh` spends on the cache."""
+        return 1
+
+    @abc.abstractmethod
+    def init(self, energy: AbstractEnergy, x: PyTree, *, key: Key[Array, ""]) -> Any:
+        """The state at `x`."""
+
+    @abc.abstractmethod
+    def step(self, energy: AbstractEnergy, state: Any, *, key: Key[Array, ""]) -> tuple[Any, Info]:
+        """One move."""
+
+    @abc.abstractmethod
+    def position(self, state: Any) -> PyTree:
+        """The configuration `x` of a state (of a population: that of its target)."""
+
+    @abc.abstractmethod
+    def refresh(self, energy: AbstractEnergy, state: Any, x: PyTree | None = None) -> Any:
+        """The state after the energy's parameters or temperature changed, or after `x` was replaced."""
+
+    def energy(self, energy: AbstractEnergy, state: Any) -> Scalar:
+        """The energy of the state's configuration; kernels that cache it override this and save an evaluation."""
+        return energy(self.position(state))
+
+    def reverse(self) -> Self:
+        """The time-reversed kernel pi~ (itself, for a reversible kernel)."""
+        if not self.reversible:
+            raise NotImplementedError(f"{type(self).__name__} is not reversible and states no time reversal.")
+        return self
+
+    def adaptation(self) -> AbstractAdaptation | None:
+        """How warm-up tunes this kernel; None leaves it as it is."""
+        return None
+
+
+def no_work() -> Scalar:
+    """The shadow work of a kernel that leaves its law invariant."""
+    return jnp.zeros(())

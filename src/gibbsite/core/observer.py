@@ -1,0 +1,175 @@
+"""Statistics accumulated inside the compiled loop, so that no draws need be stored.
+
+An observer is unbatched; the runner keeps one accumulator per chain and batch of draws. `finalise` therefore sees
+leading axes `(chains, batches)`: chains are independent, batches of one chain nearly so, and error bars follow.
+"""
+
+import abc
+from collections.abc import Callable as Function
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from gibbsite.core.energy import Scalar
+from gibbsite.core.estimate import Estimate, Evidence, Status
+from gibbsite.core.sums import Pair, zeros
+
+BATCHES = 32
+
+
+class AbstractObserver(eqx.Module):
+    """A statistic of the draws.
+
+    To add an observer: `init(x)` gives an empty accumulator for configurations like `x`, `update` adds one weighted
+    draw, `merge` joins two accumulators, `finalise` turns those of all chains and batches into an `Estimate`.
+    """
+
+    @abc.abstractmethod
+    def init(self, x: PyTree) -> PyTree:
+        """An empty accumulator; `x` is a configuration or its `ShapeDtypeStruct`."""
+
+    @abc.abstractmethod
+    def update(self, acc: PyTree, x: PyTree, weight: Scalar) -> PyTree:
+        """The accumulator with `x` added."""
+
+    @abc.abstractmethod
+    def merge(self, first: PyTree, second: PyTree) -> PyTree:
+        """The accumulator of both sets of draws."""
+
+    @abc.abstractmethod
+    def finalise(self, acc: PyTree) -> Estimate:
+        """The estimate from accumulators with leading axes `(chains, batches)`, on the host, in float64."""
+
+
+class Moments(NamedTuple):
+    """Sums of weight, f and f^2."""
+
+    weight: Scalar
+    first: Pair
+    second: Pair
+
+
+class Mean(AbstractObserver):
+    """The mean of `fn(x)`, with batch-means error (Geyer, Statistical Science 7, 1992)."""
+
+    fn: Function[[PyTree], Array]
+
+    def init(self, x: PyTree) -> Moments:
+        shape = jax.eval_shape(self.fn, x).shape
+        return Moments(jnp.zeros(()), zeros(shape), zeros(shape))
+
+    def update(self, acc: Moments, x: PyTree, weight: Scalar) -> Moments:
+        f = jnp.asarray(self.fn(x), acc.first.hi.dtype)
+        return Moments(acc.weight + weight, acc.first.add(weight * f), acc.second.add(weight * f * f))
+
+    def merge(self, first: Moments, second: Moments) -> Moments:
+        return _merge_moments(first, second)
+
+    def finalise(self, acc: Moments) -> Estimate:
+        return diagnose(acc).estimate
+
+
+class Histogram(AbstractObserver):
+    """Relative frequencies of a scalar `fn(x)` in bins between `edges` (draws outside count in the total only)."""
+
+    fn: Function[[PyTree], Scalar]
+    edges: Float[Array, " edges"]
+
+    def _mean(self) -> Mean:
+        return Mean(_OneHot(self.fn, jnp.asarray(self.edges)))
+
+    def init(self, x: PyTree) -> Moments:
+        return self._mean().init(x)
+
+    def update(self, acc: Moments, x: PyTree, weight: Scalar) -> Moments:
+        return self._mean().update(acc, x, weight)
+
+    def merge(self, first: Moments, second: Moments) -> Moments:
+        return _merge_moments(first, second)
+
+    def finalise(self, acc: Moments) -> Estimate:
+        return diagnose(acc).estimate
+
+
+class _OneHot(eqx.Module):
+    fn: Function[[PyTree], Scalar]
+    edges: Float[Array, " edges"]
+
+    def __call__(self, x: PyTree) -> Float[Array, " bins"]:
+        f = self.fn(x)
+        return jnp.asarray((f >= self.edges[:-1]) & (f < self.edges[1:]), jnp.result_type(float))
+
+
+def _merge_moments(a: Moments, b: Moments) -> Moments:
+    return Moments(a.weight + b.weight, a.first.merge(b.first), a.second.merge(b.second))
+
+
+class Diagnosis(NamedTuple):
+    """An estimate with split R-hat and integrated autocorrelation time (in draws)."""
+
+    estimate: Estimate
+    rhat: Any
+    tau: Any
+
+
+@np.errstate(invalid="ignore", over="ignore")  # what is not finite is reported by the status
+def diagnose(acc: Moments) -> Diagnosis:
+    """Mean, error, split R-hat (Gelman & Rubin 1992, halves) and tau from moments with axes `(chains, batches, *f)`."""
+    weight = np.asarray(acc.weight, np.float64)
+    filled = weight.min(axis=0) > 0
+    weight = weight[:, filled].reshape(weight.shape[0], -1, *(1,) * (acc.first.hi.ndim - 2))
+    first, second = (s.float64()[:, filled] / weight for s in (acc.first, acc.second))
+    mean = np.average(first, axis=(0, 1), weights=np.broadcast_to(weight, first.shape))
+    # Second moments about the mean, from the batch means: no cancellation of large raw moments across chains.
+    spread = np.mean(second - first**2, axis=(0, 1)) + np.mean((first - mean) ** 2, axis=(0, 1))
+    spread = np.maximum(spread, 0.0)
+    total = float(weight.sum() / max(1, np.prod(weight.shape[2:])))
+    variance, dof = _variance_of_mean(first)
+    ess = np.where(variance > 0, spread / np.where(variance > 0, variance, 1.0), total)
+    tau = total / np.maximum(ess, 1e-300)
+    rhat = _split_rhat(first, spread)
+    value, stderr = (float(v) if np.ndim(v) == 0 else v for v in (mean, np.sqrt(variance)))
+    if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(spread))):
+        status = Status.NON_FINITE
+    elif dof < 7:
+        status = Status.TOO_SHORT
+    else:
+        status = Status.NOT_MIXED if np.any(rhat > 1.05) else Status.OK
+    evidence = Evidence.UNBIASED if status is Status.OK else Evidence.NOT_ESTABLISHED
+    half = _student_quantile(0.95, max(dof, 1)) * stderr
+    estimate = Estimate(value, stderr, value - half, value + half, ess=float(np.min(ess)), status=status, evidence=evidence)
+    return Diagnosis(estimate, rhat, tau)
+
+
+def _variance_of_mean(means: np.ndarray) -> tuple[np.ndarray, int]:
+    """Variance of the grand mean: between chains where there are 16 or more, else the larger of that and batch means."""
+    chains, batches = means.shape[:2]
+    between = np.var(means.mean(axis=1), axis=0, ddof=1) / chains if chains > 1 else np.zeros(means.shape[2:])
+    if chains >= 16:
+        return between, chains - 1
+    if batches < 2:
+        return np.full(means.shape[2:], np.nan), 0
+    within = np.var(means, axis=1, ddof=1).mean(axis=0) / (chains * batches)
+    return np.maximum(between, within), chains * (batches - 1)
+
+
+def _split_rhat(means: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """sqrt(var+ / W) with each chain cut in two; 1 where nothing varies."""
+    half = means.shape[1] // 2
+    if half == 0:
+        return np.full(means.shape[2:], np.nan)
+    halves = np.concatenate([means[:, :half].mean(axis=1), means[:, half : 2 * half].mean(axis=1)])
+    between = np.var(halves, axis=0, ddof=1)
+    within = np.maximum(spread - between, 0.0)
+    ratio = np.divide(between, within, out=np.full_like(within, np.inf), where=within > 0)
+    return np.where(spread > 0, np.sqrt(1 + ratio), 1.0)
+
+
+def _student_quantile(level: float, dof: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(dof, 0.5 + level / 2))

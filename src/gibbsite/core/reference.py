@@ -1,0 +1,111 @@
+"""The normalised base energy of each space: where annealing starts and where chains are born."""
+
+from typing import Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from gibbsite.core.energy import AbstractEnergy, Capability, Conditionals, Independent, Normalised, Sampleable, Scalar, as_float
+from gibbsite.core.space import AbstractSpace, Binary, Box, Product, Reals, Spins, two_valued, values
+
+
+class Normal(AbstractEnergy):
+    """Independent Gaussians, `U(x) = sum (x - loc)^2 / (2 scale^2) + offset`; `log_z = sum log(scale sqrt(2 pi)) - offset`."""
+
+    loc: Float[Array, "*x"] = eqx.field(converter=as_float)
+    scale: Float[Array, "*x"] = eqx.field(converter=as_float)
+    offset: Scalar = eqx.field(converter=as_float, default=0.0)
+
+    @property
+    def space(self) -> AbstractSpace:
+        return Reals(self.loc.shape)
+
+    def __call__(self, x: Float[Array, "*x"]) -> Scalar:
+        return 0.5 * jnp.sum(((x - self.loc) / self.scale) ** 2) + self.offset
+
+    def views(self) -> tuple[Capability, ...]:
+        return (Normalised(self._log_z), Sampleable(self._sample))
+
+    def _log_z(self) -> Scalar:
+        scale = jnp.broadcast_to(self.scale, self.loc.shape)
+        return jnp.sum(jnp.log(scale) + 0.5 * jnp.log(2 * jnp.pi)) - self.offset
+
+    def _sample(self, *, key: Key[Array, ""]) -> Float[Array, "*x"]:
+        return self.loc + self.scale * jax.random.normal(key, self.loc.shape)
+
+
+class Uniform(AbstractEnergy):
+    """Constant energy 0 on a `Box`; `log_z` is the log of its volume."""
+
+    space: Box
+
+    def __call__(self, x: Float[Array, "*x"]) -> Scalar:
+        return jnp.zeros(())
+
+    def views(self) -> tuple[Capability, ...]:
+        return (Normalised(self._log_z), Sampleable(self._sample))
+
+    def _log_z(self) -> Scalar:
+        return jnp.sum(jnp.log(self.space.high - self.space.low))
+
+    def _sample(self, *, key: Key[Array, ""]) -> Float[Array, "*x"]:
+        return jax.random.uniform(key, self.space.shape, minval=self.space.low, maxval=self.space.high)
+
+
+class Coins(AbstractEnergy):
+    """Independent two-valued sites, `U(x) = -sum field x + offset`, on `Spins` or `Binary`.
+
+    `field` is the bias of a bit in log-odds, or the magnetic field on a spin (half its log-odds).
+    """
+
+    space: Spins | Binary
+    field: Float[Array, "*x"] = eqx.field(converter=as_float)
+    offset: Scalar = eqx.field(converter=as_float, default=0.0)
+
+    @classmethod
+    def like(cls, space: Spins | Binary, x: Float[np.ndarray, "n *x"]) -> Self:
+        """Sites as often high as in the rows `x`, one of each value added, so that none is certain."""
+        low, high = values(space)
+        share = ((np.asarray(x) == high).sum(axis=0) + 1) / (len(x) + 2)
+        return cls(space, as_float(np.log(share / (1 - share)) / (high - low)))
+
+    def __call__(self, x: Float[Array, "*x"]) -> Scalar:
+        return -jnp.sum(self.field * x) + self.offset
+
+    def views(self) -> tuple[Capability, ...]:
+        blocks = jnp.ones((1, *self.space.shape))
+        return (Normalised(self._log_z), Sampleable(self._sample), Conditionals(self._logits, blocks))
+
+    def _logits(self, x: Float[Array, "*x"]) -> Float[Array, "*x"]:
+        low, high = values(self.space)
+        return jnp.broadcast_to((high - low) * self.field, self.space.shape)
+
+    def _log_z(self) -> Scalar:
+        low, high = values(self.space)
+        field = jnp.broadcast_to(self.field, self.space.shape)
+        return jnp.sum(jnp.logaddexp(low * field, high * field)) - self.offset
+
+    def _sample(self, *, key: Key[Array, ""]) -> Float[Array, "*x"]:
+        low, high = values(self.space)
+        up = jax.random.bernoulli(key, jax.nn.sigmoid(self._logits(self.field)), self.space.shape)
+        return jnp.where(up, high, low)
+
+
+def reference(space: AbstractSpace) -> AbstractEnergy:
+    """The standard base of a space: unit Gaussian, uniform box, fair coins, or their product.
+
+    Raises:
+        TypeError: the space has no base energy yet.
+    """
+    if isinstance(space, Reals):
+        return Normal(jnp.zeros(space.shape), jnp.ones(space.shape))
+    if isinstance(space, Box):
+        return Uniform(space)
+    if two_valued(space):
+        return Coins(space, jnp.zeros(space.shape))
+    if isinstance(space, Product):
+        return Independent(tuple(reference(part) for part in space.parts))
+    raise TypeError(f"{type(space).__name__} has no base energy; add one in core/reference.py or give base= yourself.")

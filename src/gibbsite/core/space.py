@@ -1,0 +1,152 @@
+"""Where a configuration `x` lives: its shape, its dtype and its support.
+
+A space says nothing about probability. Discrete values are stored in the float dtype (spins as -1.0 and +1.0), so
+that one energy serves gradients, Gibbs updates and networks alike.
+"""
+
+import abc
+import math
+from typing import TYPE_CHECKING, TypeGuard
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Bool, Float, PyTree
+
+
+def _shape(shape: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (shape,) if isinstance(shape, int) else tuple(shape)
+
+
+class AbstractSpace(eqx.Module):
+    """The set of allowed `x`.
+
+    To add a space: subclass, give `shape` and `contains`, and a base energy in `core/reference.py`.
+    """
+
+    if TYPE_CHECKING:  # an AbstractVar would be a constructor argument to a type checker
+
+        @property
+        def shape(self) -> tuple:
+            """Shape of one configuration (for a `Product`: the tuple of its parts' shapes)."""
+    else:
+        shape: eqx.AbstractVar[tuple]
+
+    @abc.abstractmethod
+    def contains(self, x: PyTree) -> Bool[Array, ""]:
+        """True where `x` lies in the support (and is finite)."""
+
+    @property
+    def size(self) -> int:
+        """Number of scalars in one configuration."""
+        return sum(math.prod(leaf) for leaf in jax.tree.leaves(self.shape, is_leaf=_is_shape))
+
+    def struct(self) -> PyTree:
+        """One configuration as `jax.ShapeDtypeStruct`, in the default float dtype."""
+        dtype = jnp.result_type(float)
+        return jax.tree.map(lambda s: jax.ShapeDtypeStruct(s, dtype), self.shape, is_leaf=_is_shape)
+
+
+def _is_shape(s: object) -> bool:
+    return isinstance(s, tuple) and all(isinstance(n, int) for n in s)
+
+
+class Reals(AbstractSpace):
+    """All real arrays of one shape."""
+
+    shape: tuple[int, ...] = eqx.field(static=True, converter=_shape)
+
+    def contains(self, x: Float[Array, "*x"]) -> Bool[Array, ""]:
+        return jnp.all(jnp.isfinite(x))
+
+
+class Box(AbstractSpace):
+    """Reals between `low` and `high`, axis by axis, both ends included."""
+
+    low: Float[Array, "*x"]
+    high: Float[Array, "*x"]
+
+    def __init__(self, low: ArrayLike, high: ArrayLike):
+        dtype = jnp.result_type(float)
+        self.low, self.high = jnp.broadcast_arrays(jnp.asarray(low, dtype), jnp.asarray(high, dtype))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.low.shape
+
+    def contains(self, x: Float[Array, "*x"]) -> Bool[Array, ""]:
+        return jnp.all((x >= self.low) & (x <= self.high))
+
+
+class Spins(AbstractSpace):
+    """Arrays of -1 and +1."""
+
+    shape: tuple[int, ...] = eqx.field(static=True, converter=_shape)
+
+    def contains(self, x: Float[Array, "*x"]) -> Bool[Array, ""]:
+        return jnp.all(jnp.abs(x) == 1)
+
+
+class Binary(AbstractSpace):
+    """Arrays of 0 and 1."""
+
+    shape: tuple[int, ...] = eqx.field(static=True, converter=_shape)
+
+    def contains(self, x: Float[Array, "*x"]) -> Bool[Array, ""]:
+        return jnp.all((x == 0) | (x == 1))
+
+
+class Product(AbstractSpace):
+    """Tuples `(x_1, ..., x_n)`, one part from each space; for example visible and hidden units."""
+
+    parts: tuple[AbstractSpace, ...]
+
+    @property
+    def shape(self) -> tuple:
+        return tuple(part.shape for part in self.parts)
+
+    def contains(self, x: tuple) -> Bool[Array, ""]:
+        return jnp.all(jnp.stack([part.contains(xi) for part, xi in zip(self.parts, x, strict=True)]))
+
+
+def two_valued(space: AbstractSpace) -> TypeGuard[Spins | Binary]:
+    """Whether every site takes one of two values (see `values`)."""
+    return isinstance(space, Spins | Binary)
+
+
+def values(space: AbstractSpace) -> tuple[float, float]:
+    """The two values a site of `Spins` or `Binary` takes, low first.
+
+    Raises:
+        TypeError: the sites of this space take others.
+    """
+    if not two_valued(space):
+        raise TypeError(f"{type(space).__name__} is not two-valued; Spins and Binary are.")
+    return (-1.0, 1.0) if isinstance(space, Spins) else (0.0, 1.0)
+
+
+def require(space: AbstractSpace, x: PyTree, name: str, *, batched: bool = False) -> PyTree:
+    """`x` as float arrays of the space's shape (with one leading axis if `batched`).
+
+    Raises:
+        ValueError: the shape is another one, or a value lies outside the support; names both and the remedy.
+    """
+    x = jax.tree.map(lambda a: jnp.asarray(a, jnp.result_type(float)), x)
+    got = jax.tree.map(lambda a: a.shape[1:] if batched else a.shape, x)
+    if got != space.shape:
+        lead = "(n, *shape) with shape " if batched else ""
+        full = jax.tree.map(lambda a: a.shape, x)
+        raise ValueError(f"{name} has shape {full}; {type(space).__name__} needs {lead}{space.shape}.")
+    inside = jax.vmap(space.contains)(x) if batched else space.contains(x)
+    if not np.all(inside):
+        bad = f"row {int(np.argmin(np.asarray(inside)))} of {name}" if batched else name
+        raise ValueError(f"{bad} lies outside the support of {type(space).__name__}: {_describe(space)}.")
+    return x
+
+
+def _describe(space: AbstractSpace) -> str:
+    if not two_valued(space):
+        return "entries must be finite and within bounds"
+    low, high = values(space)
+    return f"every entry must be {low:g} or {high:g}"

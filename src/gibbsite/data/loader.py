@@ -1,0 +1,70 @@
+"""`load`: one door for data shipped with gibbsite and for files of the user."""
+
+import difflib
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from gibbsite.data.dataset import DataError, Dataset
+from gibbsite.data.digits import digits, digits_binary
+from gibbsite.data.files import SUFFIXES, arrays, check_path, from_file
+from gibbsite.data.mnist import from_arrays, mnist
+from gibbsite.data.toys import checkerboard, gaussians8, moons
+
+
+class Named(NamedTuple):
+    """A data set with a name: one line about it, and the function that makes it."""
+
+    about: str
+    make: Callable[..., Dataset]
+
+
+DATASETS = {
+    "moons": Named("two interleaved half circles in the plane (toy)", moons),
+    "gaussians8": Named("eight Gaussians with masses 1:2:...:8; density and masses known (toy)", gaussians8),
+    "checkerboard": Named("uniform on eight squares; density known (toy)", checkerboard),
+    "digits": Named("8x8 handwritten digits, 17 grey levels, dequantised (real, shipped with scikit-learn)", digits),
+    "digits-binary": Named("8x8 handwritten digits, black and white (real, shipped with scikit-learn)", digits_binary),
+    "mnist": Named("28x28 handwritten digits, black and white (real, from the file in GIBBSITE_MNIST)", mnist),
+}
+NAMES = {name: named.about for name, named in DATASETS.items()}
+
+
+def load(
+    name_or_path: str | os.PathLike,
+    *,
+    columns: Sequence[str | int] | None = None,
+    dequantise: bool = False,
+    seed: int = 0,
+) -> Dataset:
+    """The data set of a name (see `NAMES`) or of a CSV, NPY or NPZ file; the seed fixes draws, noise and split.
+
+    `columns` chooses columns of a file by name or by position counted from 1; `dequantise` adds uniform noise on
+    [0, 1) to integer columns, so that they have a density.
+
+    Raises:
+        DataError: unknown name, or a file that cannot be used; the sentence says what to do.
+    """
+    text = os.fspath(name_or_path)
+    if text in DATASETS:
+        if columns is not None or dequantise:
+            raise DataError(f"{text} is a built-in data set; columns and dequantise apply to files, so leave them out.")
+        return DATASETS[text].make(seed=seed)
+    path = pathlib.Path(text).expanduser()
+    if not path.exists() and path.suffix.lower() not in SUFFIXES and not _is_path(text):
+        raise DataError(_unknown(text))
+    check_path(path)
+    if path.suffix.lower() == ".npz" and columns is None and {"x_train", "x_test"} <= set(found := arrays(path)):
+        return from_arrays(path, found, seed=seed)
+    return from_file(path, columns=columns, dequantise=dequantise, seed=seed)
+
+
+def _is_path(text: str) -> bool:
+    return os.sep in text or text.startswith((".", "~"))
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name.lower(), DATASETS, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(DATASETS)}."
+    return f"There is no data set {name!r}; {hint} A file must end in {', '.join(SUFFIXES)}."

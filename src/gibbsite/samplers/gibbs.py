@@ -1,0 +1,81 @@
+"""Heat-bath moves: draw sites from their exact conditionals."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from gibbsite.core import AbstractEnergy, AbstractKernel, Conditionals, Info, Latent, need, no_work, values
+
+
+class SiteState(NamedTuple):
+    """A position; conditionals need no cache."""
+
+    position: Float[Array, "*x"]
+
+
+class Gibbs(AbstractKernel):
+    """One sweep of heat-bath updates, block after block (Geman & Geman, IEEE PAMI 6, 1984).
+
+    Uses `Conditionals`: on a bipartite lattice the blocks are the two colours of a checkerboard. The order makes the
+    sweep irreversible; its time reversal sweeps the blocks `backward`.
+    """
+
+    backward: bool = eqx.field(static=True, default=False, kw_only=True)
+
+    reversible = False
+    reports_work = True
+    settles_switch = False
+    cache_cost = 0
+
+    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SiteState:
+        need(energy, Conditionals, "Gibbs")
+        return SiteState(x)
+
+    def step(self, energy: AbstractEnergy, state: SiteState, *, key: Key[Array, ""]) -> tuple[SiteState, Info]:
+        view = need(energy, Conditionals, "Gibbs")
+        low, high = values(energy.space)
+        x = state.position
+        logit = jax.random.logistic(key, x.shape, x.dtype)  # each site is drawn once a sweep
+        for block in view.blocks[::-1] if self.backward else view.blocks:
+            x = jnp.where(block > 0, jnp.where(logit < view.logits(x), high, low), x)
+        return SiteState(x), Info(jnp.ones(()), no_work())
+
+    def position(self, state: SiteState) -> Float[Array, "*x"]:
+        return state.position
+
+    def refresh(self, energy: AbstractEnergy, state: SiteState, x: Array | None = None) -> SiteState:
+        return state if x is None else SiteState(x)
+
+    def reverse(self) -> "Gibbs":
+        return Gibbs(backward=not self.backward)
+
+
+class BlockGibbs(AbstractKernel):
+    """Hidden units given visible ones, then visible given hidden: reversible for the marginal of the visible units.
+
+    Uses `Latent` (Smolensky 1986; Hinton, Neural Computation 14, 2002, for the RBM).
+    """
+
+    reversible = True
+    reports_work = True
+    settles_switch = False
+    cache_cost = 0
+
+    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SiteState:
+        need(energy, Latent, "BlockGibbs")
+        return SiteState(x)
+
+    def step(self, energy: AbstractEnergy, state: SiteState, *, key: Key[Array, ""]) -> tuple[SiteState, Info]:
+        view = need(energy, Latent, "BlockGibbs")
+        up, down = jax.random.split(key)
+        hidden = view.sample_hidden(state.position, key=up)
+        return SiteState(view.sample_visible(hidden, key=down)), Info(jnp.ones(()), no_work())
+
+    def position(self, state: SiteState) -> Float[Array, "*x"]:
+        return state.position
+
+    def refresh(self, energy: AbstractEnergy, state: SiteState, x: Array | None = None) -> SiteState:
+        return state if x is None else SiteState(x)

@@ -1,0 +1,130 @@
+"""The compiled loop: all chains move, tune, observe and keep, step after step.
+
+The body knows the step's number, so the loop's bounds are arguments: any chunking runs the same program and gives the
+same draws, bit for bit. While drawing, nothing is summed over chains, so devices never talk to each other.
+"""
+
+import time
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PyTree
+
+from gibbsite.core import BATCHES, AbstractEnergy, AbstractKernel, AbstractObserver, Pair
+from gibbsite.core.keys import step_keys
+from gibbsite.samplers.progress import Progress
+
+FIRST = 16  # steps of the first chunk, which compiles
+CHUNK_SECONDS = 0.5  # between looks at the clock, and so at the keyboard
+
+
+class Carry(NamedTuple):
+    """What the loop carries: accumulators and infos are None in warm-up; `kept` has axes `draws chains *x`."""
+
+    kernel: AbstractKernel
+    states: PyTree
+    adapt: PyTree = None
+    accs: Any = None
+    infos: PyTree = None
+    kept: PyTree = None
+
+
+class Span(NamedTuple):
+    """The steps to run, as arrays: `start` to `stop` of `total`, the first at number `first`, keeping every `thin`-th."""
+
+    start: Int[Array, ""]
+    stop: Int[Array, ""]
+    first: Int[Array, ""]
+    total: Int[Array, ""]
+    thin: Int[Array, ""]
+
+
+class Problem(NamedTuple):
+    """What stays the same in a run: the energy, the observers and one key per chain."""
+
+    energy: AbstractEnergy
+    observers: dict[str, AbstractObserver]
+    keys: Array
+
+
+def run(problem: Problem, carry: Carry, *, first: int, total: int, thin: int, chunk: int | None, progress: Progress) -> Carry:
+    """`total` steps from number `first` on, in chunks of `chunk` steps, or of about half a second."""
+    done, size = 0, chunk or min(total, FIRST)
+    while done < total:
+        stop = min(done + size, total)
+        clock = time.perf_counter()
+        span = Span(*(jnp.asarray(n, jnp.int32) for n in (done, stop, first, total, thin)))
+        carry = jax.block_until_ready(advance(problem, carry, span))
+        progress.advance(stop - done)
+        if chunk is None and done > 0:  # the first chunk compiles and tells nothing
+            size = max(1, min(4 * size, round(size * CHUNK_SECONDS / max(time.perf_counter() - clock, 1e-4))))
+        done = stop
+    return carry
+
+
+@eqx.filter_jit
+def advance(problem: Problem, carry: Carry, span: Span) -> Carry:
+    """The steps of one chunk, compiled once for all chunks."""
+    dynamic, static = eqx.partition(carry, eqx.is_array)
+
+    def body(i: Array, dynamic: PyTree) -> PyTree:
+        return eqx.filter(_step(problem, eqx.combine(dynamic, static), i, span), eqx.is_array)
+
+    return eqx.combine(jax.lax.fori_loop(span.start, span.stop, body, dynamic), static)
+
+
+def _step(problem: Problem, carry: Carry, i: Array, span: Span) -> Carry:
+    kernel, keys = carry.kernel, step_keys(problem.keys, span.first + i)
+    states, info = jax.vmap(lambda s, k: kernel.step(problem.energy, s, key=k))(carry.states, keys)
+    carry = carry._replace(states=states)
+    if carry.adapt is not None:
+        carry = _tune(carry, info.accept_prob)
+    if carry.accs is None:
+        return carry
+    carry = carry._replace(infos=jax.tree.map(Pair.add, carry.infos, info, is_leaf=lambda n: isinstance(n, Pair)))
+    return _keep(_observe(problem, carry, i, span), i, span)
+
+
+def _tune(carry: Carry, accept_prob: Array) -> Carry:
+    adaptation = carry.kernel.adaptation()
+    assert adaptation is not None
+    kernel, adapt = adaptation.update(carry.kernel, carry.adapt, pooled(accept_prob))
+    return carry._replace(kernel=kernel, adapt=adapt)
+
+
+def pooled(accept_prob: Float[Array, "chains ..."]) -> Float[Array, "..."]:
+    """The mean over chains through whole numbers, so that no order of summation (and no device count) matters."""
+    scale = 2**30 // accept_prob.shape[0]
+    counts = jnp.round(jnp.nan_to_num(accept_prob) * scale).astype(jnp.int32)
+    return jnp.sum(counts, axis=0).astype(accept_prob.dtype) / (scale * accept_prob.shape[0])
+
+
+def _observe(problem: Problem, carry: Carry, i: Array, span: Span) -> Carry:
+    """Adds the draw to the accumulators of its batch; "energy" sees the energies that the kernel has at hand."""
+    kernel = carry.kernel
+    xs = jax.vmap(kernel.position)(carry.states)
+    energies = jax.vmap(lambda s: kernel.energy(problem.energy, s))(carry.states)
+    batch, one = i // _batch_size(span.total), jnp.ones(())
+    accs = {}
+    for name, observer in problem.observers.items():
+        here = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, batch, 0, keepdims=False), carry.accs[name])
+        new = jax.vmap(lambda acc, x, observer=observer: observer.update(acc, x, one))(here, energies if name == "energy" else xs)
+        accs[name] = jax.tree.map(lambda a, v: jax.lax.dynamic_update_index_in_dim(a, v, batch, 0), carry.accs[name], new)
+    return carry._replace(accs=accs)
+
+
+def _batch_size(total: Int[Array, ""]) -> Int[Array, ""]:
+    return (total + BATCHES - 1) // BATCHES
+
+
+def _keep(carry: Carry, i: Array, span: Span) -> Carry:
+    if carry.kept is None:
+        return carry
+    due, slot = (i + 1) % span.thin == 0, (i + 1) // span.thin - 1
+
+    def store(buffer: Array, x: Array) -> Array:
+        return jax.lax.cond(due, lambda: buffer.at[slot].set(x), lambda: buffer)
+
+    return carry._replace(kept=jax.tree.map(store, carry.kept, jax.vmap(carry.kernel.position)(carry.states)))

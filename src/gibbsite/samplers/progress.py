@@ -1,0 +1,56 @@
+"""Progress of long jobs: a bar on a terminal, plain lines elsewhere, nothing under two seconds."""
+
+import sys
+import time
+from typing import Any
+
+PATIENCE = 2.0  # seconds before anything is shown
+PAUSE = 10.0  # seconds between plain lines
+
+
+class Progress:
+    """Counts steps of one job; opens a bar (Rich) when the job has taken longer than `PATIENCE`."""
+
+    def __init__(self, label: str, total: int):
+        self.label, self.total, self.done = label, total, 0
+        self._begun = self._line = time.perf_counter()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def advance(self, steps: int) -> None:
+        """Notes that `steps` more are done."""
+        self.done += steps
+        now = time.perf_counter()
+        if now - self._begun < PATIENCE:
+            return
+        if sys.stderr.isatty():
+            self._draw()
+        elif now - self._line > PAUSE:
+            self._line = now
+            left = (now - self._begun) * (self.total - self.done) / max(self.done, 1)
+            print(f"{self.label}: {self.done}/{self.total}, about {left:.0f} s left", file=sys.stderr)
+
+    def _draw(self) -> None:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(self.label, total=self.total)
+        self._bar.update(self._task, completed=self.done)
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
+class Silent(Progress):
+    """Shows nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("", 0)
+
+    def advance(self, steps: int) -> None:
+        self.done += steps

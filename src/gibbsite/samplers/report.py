@@ -1,0 +1,107 @@
+"""What a sampling run returns, and how it prints."""
+
+import dataclasses
+import html
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import PyTree
+
+from gibbsite.core import AbstractEnergy, AbstractKernel, Estimate, Evidence, Status
+
+
+class Row(NamedTuple):
+    """One observable: its estimate, split R-hat and autocorrelation time in draws."""
+
+    estimate: Estimate
+    rhat: Any
+    tau: Any
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Run:
+    """The result of `sample`: observables with errors, the tuned kernel, the last states; prints as a table.
+
+    Give it as `init=` to `sample` to continue. `samples` has axes `chains draws *x`, or is None (see `keep=`).
+    """
+
+    kernel: AbstractKernel
+    target: AbstractEnergy = dataclasses.field(repr=False)
+    states: PyTree = dataclasses.field(repr=False)
+    steps: int
+    chains: int
+    draws: int
+    rows: dict[str, Row]
+    infos: dict[str, np.ndarray]
+    status: Status
+    samples: PyTree | None = dataclasses.field(repr=False)
+    seconds: float
+
+    def __getitem__(self, name: str) -> Estimate:
+        """The estimate of an observable, by name.
+
+        Raises:
+            KeyError: no observable has that name; those there are listed.
+        """
+        if name not in self.rows:
+            raise KeyError(f"No observable {name!r} in this run; it has {', '.join(self.rows)}.")
+        return self.rows[name].estimate
+
+    @property
+    def energy(self) -> Estimate:
+        """The mean energy."""
+        return self["energy"]
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """The estimates by name."""
+        return {name: row.estimate for name, row in self.rows.items()}
+
+    @property
+    def acceptance(self) -> np.ndarray:
+        """Mean acceptance probability (per rung, for a population)."""
+        return self.infos["accept_prob"]
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        cells = [HEAD, *self._cells()]
+        widths = [max(len(line[i]) for line in cells) for i in range(len(HEAD))]
+        table = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells]
+        return "\n".join([self._title(), *table, *self._notes()])
+
+    def _repr_html_(self) -> str:
+        """The same table, for notebooks."""
+        head = "".join(f"<th>{html.escape(c)}</th>" for c in HEAD)
+        body = "".join(f"<tr>{''.join(f'<td>{html.escape(c)}</td>' for c in line)}</tr>" for line in self._cells())
+        title, notes = html.escape(self._title()), "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
+        return f"<p>{title}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
+
+    def _title(self) -> str:
+        accept = np.array2string(np.asarray(self.acceptance), precision=3)
+        return f"{type(self.kernel).__name__}: {self.chains} chains x {self.draws} draws in {self.seconds:.1f} s, acceptance {accept}"
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        frozen = self.status is Status.NO_MOVES
+        return [_cells(name, row, doubtful=frozen or not _established(row)) for name, row in self.rows.items()]
+
+    def _notes(self) -> list[str]:
+        """What the status says; where a row is marked with a question mark, one line for each reason."""
+        found = {self.status, *(row.estimate.status for row in self.rows.values())} - {Status.OK}
+        return [f"? {status.value}" for status in Status if status in found] or [Status.OK.value]
+
+
+HEAD = ("observable", "mean", "ESS", "R-hat", "tau")
+
+
+def _established(row: Row) -> bool:
+    return row.estimate.evidence is not Evidence.NOT_ESTABLISHED
+
+
+def _cells(name: str, row: Row, *, doubtful: bool) -> tuple[str, ...]:
+    """The row's text; a mean that is not established is marked, so that it cannot be read as an answer."""
+    ess = "-" if row.estimate.ess is None else f"{row.estimate.ess:.0f}"
+    rhat = "-" if row.rhat is None else f"{np.max(row.rhat):.3f}"
+    tau = "-" if row.tau is None else f"{np.max(row.tau):.1f}"
+    return name, f"{row.estimate} ?" if doubtful else str(row.estimate), ess, rhat, tau

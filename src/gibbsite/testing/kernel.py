@@ -1,0 +1,207 @@
+"""The laws of kernels: what they must leave invariant, account for, and never depend on."""
+
+import dataclasses
+from collections.abc import Callable as Function
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key, PyTree
+
+from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractPath, Geometric, Tempered, as_float, reference, two_valued
+from gibbsite.samplers import Silent, sample
+from gibbsite.testing.law import LawViolation, Z, bounded, chi_square, z_test
+from gibbsite.testing.problems import Problem, states
+from gibbsite.thermo import anneal
+
+Start = Function[[AbstractKernel, Key[Array, ""]], PyTree]
+
+
+def check_kernel(
+    kernel: AbstractKernel,
+    problem: Problem,
+    *,
+    start: Start | None = None,
+    path: AbstractPath | None = None,
+    draws: int = 2**18,
+    steps: int = 6,
+    key: Key[Array, ""],
+) -> None:
+    """All laws of one kernel on an exactly solvable problem; each has a function of its own below.
+
+    `start(kernel, key)` draws a whole state from its exact law, where the state is more than one x (a population).
+    `path` replaces the geometric one, where the kernel needs a capability that the latter loses.
+
+    Raises:
+        LawViolation: a law is broken; the message says which, by how much, and the bound.
+    """
+    one, two, three = jax.random.split(key, 3)
+    check_exact_start(kernel, problem, start=start, draws=draws, steps=steps, key=one)
+    if kernel.reversible:
+        check_reversible(kernel, problem, draws=draws, key=two)
+    if kernel.reports_work:
+        check_log_z(kernel, problem, path=path, key=three)
+    check_refresh(kernel, problem, key=key)
+    check_compiles_once(kernel, problem, key=key)
+    check_chunks(kernel, problem, key=key)
+
+
+def check_exact_start(
+    kernel: AbstractKernel, problem: Problem, *, start: Start | None = None, draws: int = 2**18, steps: int = 6, key: Key[Array, ""]
+) -> None:
+    """From exact draws x0, `steps` moves of independent chains: E[exp(-work) f(x_k) - f(x_0)] = 0, exactly, for every f.
+
+    No burn-in and no autocorrelation, so the false-alarm rate is known. f = 1 says E[exp(-work)] = 1. On small two-valued
+    spaces the counts of all states are also held against their probabilities.
+    """
+    xs, ys, work = _trajectories(kernel, problem, start, steps, draws, key)
+    weight = jnp.exp(-work)[:, None]
+    name, f = type(kernel).__name__, partial(_features, problem.energy, problem.log_z)
+    z_test(name, "exact-start law, E[exp(-work) f(y)] = E f", weight * f(ys) - f(xs))
+    if two_valued(problem.energy.space) and problem.energy.space.size <= 12 and not np.any(np.asarray(work)):
+        law = np.asarray(jax.nn.softmax(-jax.vmap(problem.energy)(states(problem.energy))), np.float64)
+        chi_square(name, "exact-start law, counts of states", np.bincount(_codes(ys), minlength=len(law)), law / law.sum())
+
+
+def check_reversible(kernel: AbstractKernel, problem: Problem, *, draws: int = 2**18, key: Key[Array, ""]) -> None:
+    """Pairs (x0, x1) and (x1, x0) have one law: E[f_i(x0) f_j(x1) - f_j(x0) f_i(x1)] = 0."""
+    xs, ys, _ = _trajectories(kernel, problem, None, 1, draws, key)
+    f, g = (np.asarray(_features(problem.energy, problem.log_z, x), np.float64) for x in (xs, ys))
+    mean = (f.T @ g - g.T @ f) / draws
+    square = ((f * f).T @ (g * g) + (g * g).T @ (f * f) - 2 * (f * g).T @ (f * g)) / draws
+    bounded(type(kernel).__name__, "reversibility", mean, Z * np.sqrt(np.maximum(square - mean**2, 0.0) / draws) + 1e-6)
+
+
+def check_log_z(
+    kernel: AbstractKernel,
+    problem: Problem,
+    *,
+    path: AbstractPath | None = None,
+    walkers: int = 2**14,
+    limit: float = 0.1,
+    key: Key[Array, ""],
+) -> None:
+    """Annealing over four switches recovers the known log Z, at whatever step size the kernel has."""
+    path = path or Geometric(reference(problem.energy.space), problem.energy)
+    found = anneal(path, kernel, walkers=walkers, times=as_float((0.0, 0.2, 0.45, 0.7, 1.0)), key=key).log_z
+    if found.value is None or found.stderr > limit:
+        raise LawViolation(
+            f"{type(kernel).__name__}: annealed log Z is {found} ({found.status.value}), too uncertain to test; at most {limit:g}."
+        )
+    bounded(type(kernel).__name__, "log Z of a path", found.value - problem.log_z, Z * found.stderr + 1e-5)
+
+
+def check_refresh(kernel: AbstractKernel, problem: Problem, *, key: Key[Array, ""]) -> None:
+    """A state refreshed under another energy is the one that `init` builds there; a replaced x becomes its position."""
+    first, other = (problem.sample(key=k) for k in jax.random.split(key))
+    hot = Tempered(problem.energy, as_float(0.5))
+    energy = hot if _survives(kernel, hot, first, key) else problem.energy
+    for fresh, built in _refreshed(kernel, problem.energy, energy, first, other, key):
+        for a, b in zip(jax.tree.leaves(fresh), jax.tree.leaves(built), strict=True):
+            bounded(type(kernel).__name__, "refresh under another energy", a - b, 1e-5 * (1 + np.abs(b)))
+
+
+@eqx.filter_jit
+def _refreshed(
+    kernel: AbstractKernel, old: AbstractEnergy, new: AbstractEnergy, first: PyTree, other: PyTree, key: Key[Array, ""]
+) -> list[tuple[PyTree, PyTree]]:
+    stale = kernel.init(old, first, key=key)
+    pairs = ((first, None), (other, other))
+    return [(kernel.refresh(new, stale, given), kernel.init(new, x, key=key)) for x, given in pairs]
+
+
+def check_compiles_once(kernel: AbstractKernel, problem: Problem, *, key: Key[Array, ""]) -> None:
+    """Hyper-parameters and temperatures given as floats, integers and arrays run one and the same program."""
+    traces: list[int] = []
+    x = problem.sample(key=key)
+
+    @eqx.filter_jit
+    def move(kernel: AbstractKernel, energy: AbstractEnergy, x: PyTree, key: Key[Array, ""]) -> PyTree:
+        traces.append(1)
+        return kernel.step(energy, kernel.init(energy, x, key=key), key=key)
+
+    temper = _survives(kernel, Tempered(problem.energy, as_float(1.0)), x, key)
+    spells: tuple[Function[[Any], Any], ...] = (float, lambda v: max(round(float(v)), 1), jnp.asarray)
+    for spell in spells:
+        move(respelled(kernel, spell), Tempered(problem.energy, spell(0.5)) if temper else problem.energy, x, key)
+    if len(traces) > 1:
+        raise LawViolation(f"{type(kernel).__name__}: three temperatures and step sizes compiled {len(traces)} programs, not one.")
+
+
+def check_chunks(kernel: AbstractKernel, problem: Problem, *, key: Key[Array, ""]) -> None:
+    """The draws are the same, bit for bit, however the run is cut into chunks."""
+    runs = [_draws(kernel, problem, chunk, key) for chunk in (12, 5)]
+    if not all(np.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, runs), strict=True)):
+        raise LawViolation(f"{type(kernel).__name__}: chunks of 12 and of 5 steps give different draws.")
+
+
+def _draws(kernel: AbstractKernel, problem: Problem, chunk: int, key: Key[Array, ""]) -> PyTree:
+    return sample(kernel, problem.energy, chains=8, warmup=4, draws=12, keep=1, chunk=chunk, progress=Silent(), key=key).samples
+
+
+def respelled(kernel: AbstractKernel, spell: Function[[Any], Any]) -> Any:
+    """The kernel rebuilt with its scalar hyper-parameters written as `spell` writes them, those of its parts included."""
+
+    def rewrite(value: Any) -> Any:
+        if isinstance(value, AbstractKernel):
+            return respelled(value, spell)
+        if isinstance(value, tuple):
+            return tuple(rewrite(v) for v in value)
+        number = isinstance(value, float) or (eqx.is_inexact_array(value) and value.ndim == 0)
+        return spell(value) if number else value
+
+    return dataclasses.replace(kernel, **{f.name: rewrite(getattr(kernel, f.name)) for f in dataclasses.fields(kernel) if f.init})
+
+
+def _survives(kernel: AbstractKernel, energy: AbstractEnergy, x: PyTree, key: Key[Array, ""]) -> bool:
+    """Whether the kernel runs on the wrapped energy (a view such as Latent is lost by tempering)."""
+    try:
+        eqx.filter_eval_shape(lambda: kernel.step(energy, kernel.init(energy, x, key=key), key=key))
+    except TypeError:
+        return False
+    return True
+
+
+def _trajectories(
+    kernel: AbstractKernel, problem: Problem, start: Start | None, steps: int, draws: int, key: Key[Array, ""]
+) -> tuple[PyTree, PyTree, Float[Array, " draws"]]:
+    """Exact starts, ends and works of independent chains; one program for any number of steps."""
+    return _walk(kernel, problem.energy, problem.sample, start, jnp.asarray(steps), jax.random.split(key, draws))
+
+
+@eqx.filter_jit
+def _walk(
+    kernel: AbstractKernel, energy: AbstractEnergy, exact: Function[..., PyTree], start: Start | None, steps: Array, keys: Array
+) -> tuple[PyTree, PyTree, Float[Array, " draws"]]:
+    def one(key: Key[Array, ""]) -> tuple[PyTree, PyTree, Array]:
+        first, cache, moves = jax.random.split(key, 3)
+        state = start(kernel, first) if start else kernel.init(energy, exact(key=first), key=cache)
+
+        def move(k: Array, carry: tuple[PyTree, Array]) -> tuple[PyTree, Array]:
+            state, info = kernel.step(energy, carry[0], key=jax.random.fold_in(moves, k))
+            return state, carry[1] + info.shadow_work
+
+        last, work = jax.lax.fori_loop(0, steps, move, (state, jnp.zeros(())))
+        return kernel.position(state), kernel.position(last), work
+
+    return jax.vmap(one)(keys)
+
+
+@eqx.filter_jit
+def _features(energy: AbstractEnergy, log_z: float, xs: PyTree) -> Float[Array, "draws features"]:
+    """Bounded, asymmetric functions of x: 1, p(x)^(1/size), then tanh, its square, sine and a bump along fixed directions."""
+    flat = jnp.concatenate([leaf.reshape(len(leaf), -1) for leaf in jax.tree.leaves(xs)], axis=1)
+    axes = jax.random.normal(jax.random.key(7), (flat.shape[1], 3)) / jnp.sqrt(flat.shape[1])
+    along = jnp.concatenate([flat[:, :1], flat @ axes], axis=1)
+    density = jnp.exp(-(jax.vmap(energy)(xs) + log_z) / flat.shape[1])[:, None]
+    waves = [jnp.tanh(along), jnp.tanh(along) ** 2, jnp.sin(1.3 * along + 0.4), jnp.exp(-((along - 0.7) ** 2))]
+    return jnp.concatenate([jnp.ones_like(density), density, *waves], axis=1)
+
+
+def _codes(xs: Array) -> np.ndarray:
+    """The row number of each two-valued configuration in `states`."""
+    bits = np.asarray(xs).reshape(len(xs), -1) > 0
+    return bits @ (1 << np.arange(bits.shape[1]))

@@ -1,0 +1,81 @@
+"""Exactly solvable problems: shifted and asymmetric, so that a wrong sign shows."""
+
+from collections.abc import Callable as Function
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key, PyTree
+
+from gibbsite.core import AbstractEnergy, Latent, as_float, capability, draw, values
+from gibbsite.energies import BinaryRBM, GaussianMixture, GaussianRBM, Ising
+from gibbsite.thermo import enumerate_log_z
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An energy with its exact constant, in nats, and exact draws: `sample(key=key) -> x`."""
+
+    energy: AbstractEnergy
+    log_z: float
+    sample: Function[..., PyTree]
+
+
+def states(energy: AbstractEnergy) -> Array:
+    """All configurations of a small two-valued space; bit i of the row number is site i."""
+    low, high = values(energy.space)
+    bits = (np.arange(2**energy.space.size)[:, None] >> np.arange(energy.space.size)) & 1
+    return jnp.asarray(low + (high - low) * bits, jnp.result_type(float)).reshape(-1, *energy.space.shape)
+
+
+def enumerated(energy: AbstractEnergy) -> Problem:
+    """A problem on a two-valued space of at most 2^16 states: everything from the list of states."""
+    xs = states(energy)
+    law = np.exp(-np.asarray(jax.vmap(energy)(xs), np.float64))
+    below = jnp.asarray(np.cumsum(law)[:-1] / law.sum(), jnp.result_type(float))
+
+    def sample(*, key: Key[Array, ""]) -> Array:
+        return xs[jnp.searchsorted(below, jax.random.uniform(key), side="right")]
+
+    return Problem(energy, float(enumerate_log_z(energy).value or 0.0), sample)
+
+
+def mixture() -> Problem:
+    """Two Gaussians on the plane, unequal in place, width and mass; `log_z = log 3`."""
+    energy = GaussianMixture(jnp.array([[1.0, 1.5], [-1.5, 0.0]]), jnp.array([0.5, 0.8]), jnp.array([1.0, 2.0]))
+    return Problem(energy, float(np.log(3.0)), lambda *, key: draw(energy, key=key))
+
+
+def ising() -> Problem:
+    """A 3 x 3 torus with a field of its own at every site."""
+    return enumerated(Ising((3, 3), as_float(0.3), jnp.linspace(-0.3, 0.5, 9).reshape(3, 3)))
+
+
+def rbm() -> Problem:
+    """Four visible and three hidden bits."""
+    weights = jnp.array([[1.2, -0.7, 0.3], [-0.4, 0.9, 1.1], [0.8, 0.2, -1.3], [-1.0, 0.5, 0.6]])
+    return enumerated(BinaryRBM(weights, jnp.array([0.5, -0.8, 0.2, 0.1]), jnp.array([-0.3, 0.7, 0.1])))
+
+
+def gaussian_rbm() -> Problem:
+    """Two real visible units and three hidden bits: eight Gaussians of unequal mass."""
+    weights = np.array([[1.2, -0.7, 0.3], [-0.4, 0.9, 1.1]])
+    visible, hidden, log_scale = np.array([0.5, -0.8]), np.array([-0.3, 0.7, 0.1]), np.array([0.1, -0.4])
+    bits = ((np.arange(8)[:, None] >> np.arange(3)) & 1).astype(float)
+    push = bits @ weights.T
+    logits = bits @ hidden + push @ (visible / np.exp(log_scale)) + 0.5 * np.sum(push**2, axis=1)
+    log_z = float(np.log(np.sum(np.exp(logits))) + np.sum(log_scale) + np.log(2 * np.pi))
+    energy = GaussianRBM(*(jnp.asarray(a, jnp.result_type(float)) for a in (weights, visible, hidden, log_scale)))
+    latent = capability(energy, Latent)
+    assert latent is not None
+
+    def sample(*, key: Key[Array, ""]) -> Array:
+        which, noise = jax.random.split(key)
+        h = jnp.asarray(bits, jnp.result_type(float))[jax.random.categorical(which, jnp.asarray(logits, jnp.result_type(float)))]
+        return latent.sample_visible(h, key=noise)
+
+    return Problem(energy, log_z, sample)
+
+
+PROBLEMS: dict[str, Function[[], Problem]] = {"mixture": mixture, "ising": ising, "rbm": rbm, "gaussian rbm": gaussian_rbm}

@@ -1,0 +1,26 @@
+"""Partition functions and free energies: exact, by annealing, and from work in both directions.
+
+Every result is an `Estimate` of a log Z, or of a difference of two, in nats.
+"""
+
+from gibbsite.thermo.annealing import Annealing, Ladder, anneal, anneal_reverse
+from gibbsite.thermo.exact import enumerate_log_z, quadrature
+from gibbsite.thermo.kaufman import kaufman, kaufman_energy, kaufman_heat_capacity
+from gibbsite.thermo.perturbation import bar, exponential_average
+from gibbsite.thermo.weights import effective_samples, log_mean
+
+__all__ = [
+    "Annealing",
+    "Ladder",
+    "anneal",
+    "anneal_reverse",
+    "bar",
+    "effective_samples",
+    "enumerate_log_z",
+    "exponential_average",
+    "kaufman",
+    "kaufman_energy",
+    "kaufman_heat_capacity",
+    "log_mean",
+    "quadrature",
+]

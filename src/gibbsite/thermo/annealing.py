@@ -1,0 +1,286 @@
+"""Annealed importance sampling, forward and reverse, on any path with any kernel that accounts for its work.
+
+Walkers go along `times` t_0 < ... < t_n by *switch, move, switch, ..., move, switch*. That order is its own mirror image:
+the time reversal of an anneal is the same walk over the times reversed, with time-reversed kernels. Forward and reverse
+work then obey Crooks' relation and may be given to `bar` (Neal, Statistics and Computing 11, 2001; Crooks, PRE 60, 1999).
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Int, Key, PyTree
+
+from gibbsite.core import (
+    AbstractAdaptation,
+    AbstractEnergy,
+    AbstractKernel,
+    AbstractPath,
+    Estimate,
+    Normalised,
+    Pair,
+    Sampleable,
+    as_float,
+    draw,
+    need,
+    require,
+)
+from gibbsite.core.keys import chain_keys, step_keys
+from gibbsite.core.sums import zeros
+from gibbsite.samplers import Progress
+from gibbsite.thermo.weights import log_mean
+
+ROUNDS = 16  # tuning moves at each time
+BASE_DRAW, START, PILOT = 2**31 - 1, 2**31 - 2, 2**31 - 3  # numbers of keys that no step uses
+
+Settle = Literal["own", "next"]
+
+
+class Ladder(eqx.Module):
+    """One kernel per time: the leaves of `kernel` carry a leading axis, and entry k moves under the energy at `times[k]`."""
+
+    kernel: AbstractKernel
+
+    @classmethod
+    def over(cls, kernel: AbstractKernel, times: ArrayLike) -> "Ladder":
+        """The same kernel at every time, ready for `eqx.tree_at`."""
+        count = len(as_float(times))
+        return cls(jax.tree.map(lambda a: jnp.broadcast_to(a, (count, *a.shape)), kernel))
+
+    def at(self, k: Int[Array, ""]) -> AbstractKernel:
+        return jax.tree.map(lambda a: a[k] if eqx.is_array(a) else a, self.kernel)
+
+    def reverse(self, settle: Settle) -> "Ladder":
+        """The kernels met on the way back; a move that settles its switch belongs to the step between two times."""
+        shift = 1 if settle == "next" else 0
+        return Ladder(jax.tree.map(lambda a: jnp.roll(jnp.flip(a, 0), shift, 0), self.kernel.reverse()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Annealing:
+    """Weighted walkers at the end of a path.
+
+    `log_z` is that of the target (a lower bound in expectation forward, an upper one in reverse), `work` the nats each
+    walker has spent, `positions` (walkers *x) where they ended, `acceptance` the mean over walkers of each move, and
+    `kernel` the kernel or tuned `Ladder` used: give it to `anneal_reverse`. `base_log_z` is the known constant.
+    """
+
+    log_z: Estimate
+    work: Float[np.ndarray, " walkers"]
+    positions: PyTree
+    acceptance: Float[np.ndarray, " moves"]
+    kernel: "AbstractKernel | Ladder"
+    base_log_z: float
+
+    @property
+    def log_weights(self) -> Float[np.ndarray, " walkers"]:
+        """`-work`: positions with these weights follow the law at the end of the walk."""
+        return -self.work
+
+
+def anneal(
+    path: AbstractPath,
+    kernel: AbstractKernel | Ladder,
+    *,
+    walkers: int = 1024,
+    times: ArrayLike,
+    settle: Settle = "own",
+    tune: int = 0,
+    progress: Progress | None = None,
+    key: Key[Array, ""],
+) -> Annealing:
+    """log Z of the path's target from exact draws of its base: `log Z_base + log mean exp(-work)`.
+
+    `times` run from 0 to 1 (see `schedule`). `tune=32` first sends 32 pilot walkers along to fit the kernel to every
+    time as its `adaptation()` says, and throws them away; a kernel without one is used as it is. `settle="next"` lets a
+    kernel that can (`settles_switch`) settle the switch within the move: one gradient a step instead of two.
+
+    Raises:
+        TypeError: the kernel does not report work, or the base has no known constant or exact draws.
+        ValueError: times, walkers or settle make no sense.
+    """
+    times = _times(times)
+    _check_kernel(kernel, settle)
+    base = _base(path)
+    need(base, Sampleable, "anneal")
+    if walkers < 2:
+        raise ValueError(f"walkers={walkers}: give at least two.")
+    if tune and isinstance(kernel, AbstractKernel):
+        kernel = _tuned(path, kernel, times, tune, jax.random.fold_in(key, PILOT))
+    keys = chain_keys(key, walkers)
+    xs = _draw(base, keys)
+    work, positions, acceptance = _walk(path, kernel, times, xs, keys, settle, progress or Progress("annealing", len(times)))
+    constant = float(need(base, Normalised, "anneal").log_z())
+    return Annealing(log_mean(-work) + constant, work, positions, acceptance, kernel, constant)
+
+
+def anneal_reverse(
+    path: AbstractPath,
+    kernel: AbstractKernel | Ladder,
+    x: PyTree,
+    *,
+    times: ArrayLike,
+    settle: Settle = "own",
+    progress: Progress | None = None,
+    key: Key[Array, ""],
+) -> Annealing:
+    """The exact time reversal of `anneal`, from draws `x` (walkers *x) of the target: `log Z_base - log mean exp(-work)`.
+
+    It is an upper bound in expectation where `x` are exact, independent draws; otherwise it is as good as they are.
+    """
+    times = _times(times)
+    _check_kernel(kernel, settle)
+    constant = float(need(_base(path), Normalised, "anneal_reverse").log_z())
+    xs = require(path(times[-1]).space, x, "x", batched=True)
+    back = kernel.reverse(settle) if isinstance(kernel, Ladder) else kernel.reverse()
+    keys = chain_keys(key, len(jax.tree.leaves(xs)[0]))
+    work, positions, acceptance = _walk(path, back, times[::-1], xs, keys, settle, progress or Progress("annealing back", len(times)))
+    log_z = -log_mean(-work) + constant
+    return Annealing(log_z, work, positions, acceptance, kernel, constant)
+
+
+def _times(times: ArrayLike) -> Float[Array, " times"]:
+    array = np.asarray(times, np.float64)
+    if array.ndim != 1 or len(array) < 2 or array[0] != 0 or array[-1] != 1 or np.any(np.diff(array) <= 0):
+        raise ValueError(f"times={array}: give increasing numbers from 0 to 1, for example schedule(100).")
+    return as_float(times)
+
+
+def _check_kernel(kernel: AbstractKernel | Ladder, settle: str) -> None:
+    kernel = kernel.kernel if isinstance(kernel, Ladder) else kernel
+    name = type(kernel).__name__
+    if not kernel.reports_work:
+        raise TypeError(
+            f"{name} does not report its work, so nothing can be weighted with it; use one with reports_work = True, such as MALA."
+        )
+    if settle not in ("own", "next"):
+        raise ValueError(f'settle="{settle}": choose "own" or "next".')
+    if settle == "next" and not kernel.settles_switch:
+        raise ValueError(f'{name} cannot settle a switch within its move; use settle="own".')
+
+
+def _base(path: AbstractPath) -> AbstractEnergy:
+    if path.base is None:
+        raise TypeError(
+            f"{type(path).__name__} has no base; annealing needs one with a known constant, such as Geometric(reference(space), energy)."
+        )
+    return path.base
+
+
+class _Carry(NamedTuple):
+    states: PyTree
+    work: Pair
+    acceptance: Float[Array, " moves"]
+
+
+def _walk(
+    path: AbstractPath,
+    kernel: AbstractKernel | Ladder,
+    times: Float[Array, " times"],
+    xs: PyTree,
+    keys: Key[Array, " walkers"],
+    settle: Settle,
+    progress: Progress,
+) -> tuple[np.ndarray, PyTree, np.ndarray]:
+    """Work in float64, last positions and acceptance of walkers that start at `xs`."""
+    moves = len(times) - (1 if settle == "next" else 2)
+    states = _start(path, kernel, times, xs, keys)
+    carry = _Carry(states, zeros((len(keys),)), jnp.zeros(moves))
+    for start, stop in _chunks(moves, progress):
+        carry = jax.block_until_ready(_advance(path, kernel, times, carry, keys, jnp.asarray((start, stop), jnp.int32), settle=settle))
+    positions, work = _finish(path, kernel, times, carry, settle=settle)
+    progress.close()
+    return work.float64(), positions, np.asarray(carry.acceptance, np.float64)
+
+
+def _chunks(moves: int, progress: Progress) -> Iterator[tuple[int, int]]:
+    """Spans of moves that take about half a second each, so that progress shows and an interrupt is heard."""
+    done, size = 0, 16
+    while done < moves:
+        clock, stop = time.perf_counter(), min(done + size, moves)
+        yield done, stop
+        progress.advance(stop - done)
+        if done > 0:  # the first span compiles and tells nothing
+            size = max(1, min(4 * size, round(size * 0.5 / max(time.perf_counter() - clock, 1e-4))))
+        done = stop
+
+
+def _kernel_at(kernel: AbstractKernel | Ladder, k: Int[Array, ""]) -> AbstractKernel:
+    return kernel.at(k) if isinstance(kernel, Ladder) else kernel
+
+
+@eqx.filter_jit
+def _draw(energy: AbstractEnergy, keys: Key[Array, " walkers"]) -> PyTree:
+    """One exact draw per walker."""
+    return jax.vmap(lambda k: draw(energy, key=k))(step_keys(keys, jnp.asarray(BASE_DRAW)))
+
+
+@eqx.filter_jit
+def _start(path: AbstractPath, kernel: AbstractKernel | Ladder, times: Array, xs: PyTree, keys: Array) -> PyTree:
+    first = _kernel_at(kernel, jnp.asarray(1))
+    return jax.vmap(lambda x, key: first.init(path(times[0]), x, key=key))(xs, step_keys(keys, jnp.asarray(START)))
+
+
+@eqx.filter_jit
+def _advance(
+    path: AbstractPath, kernel: AbstractKernel | Ladder, times: Array, carry: _Carry, keys: Array, span: Array, *, settle: Settle
+) -> _Carry:
+    """Moves `span[0]` to `span[1]`: each switches from t_k to t_{k+1} and moves under the energy at t_{k+1}."""
+
+    def one(k: Array, state: PyTree, work: Pair, key: Array) -> tuple[PyTree, Pair, Array]:
+        mover, energy = _kernel_at(kernel, k + 1), path(times[k + 1])
+        if settle == "own":
+            work = work.add(path.work(times[k], times[k + 1], mover.position(state)))
+            state = mover.refresh(energy, state)
+        state, info = mover.step(energy, state, key=key)
+        return state, work.add(info.shadow_work), jnp.mean(info.accept_prob)
+
+    def body(k: Array, carry: _Carry) -> _Carry:
+        states, work, accept = jax.vmap(one, in_axes=(None, 0, 0, 0))(k, carry.states, carry.work, step_keys(keys, k))
+        return _Carry(states, work, carry.acceptance.at[k].set(jnp.mean(accept)))
+
+    return jax.lax.fori_loop(span[0], span[1], body, carry)
+
+
+@eqx.filter_jit
+def _finish(path: AbstractPath, kernel: AbstractKernel | Ladder, times: Array, carry: _Carry, *, settle: Settle) -> tuple[PyTree, Pair]:
+    """The last switch, unless it is settled already."""
+    positions = jax.vmap(_kernel_at(kernel, jnp.asarray(1)).position)(carry.states)
+    if settle == "next":
+        return positions, carry.work
+    return positions, carry.work.add(jax.vmap(lambda x: path.work(times[-2], times[-1], x))(positions))
+
+
+def _tuned(path: AbstractPath, kernel: AbstractKernel, times: Array, walkers: int, key: Key[Array, ""]) -> AbstractKernel | Ladder:
+    """The kernel fitted to every time by pilot walkers, or the kernel itself if there is nothing to fit."""
+    adaptation = kernel.adaptation()
+    return kernel if adaptation is None else _pilot(path, kernel, adaptation, times, chain_keys(key, walkers))
+
+
+@eqx.filter_jit
+def _pilot(path: AbstractPath, kernel: AbstractKernel, adaptation: AbstractAdaptation, times: Array, keys: Array) -> Ladder:
+    xs = _draw(_base(path), keys)
+    states = jax.vmap(lambda x, k: kernel.init(path(times[0]), x, key=k))(xs, step_keys(keys, jnp.asarray(START)))
+    arrays, static = eqx.partition(kernel, eqx.is_array)
+
+    def rung(carry: tuple[Any, PyTree], k: Array) -> tuple[tuple[Any, PyTree], Any]:
+        energy, kernel = path(times[k]), eqx.combine(carry[0], static)
+        states = jax.vmap(lambda s: kernel.refresh(energy, s))(carry[1])
+
+        def round_(i: Array, inner: tuple[Any, PyTree, PyTree]) -> tuple[Any, PyTree, PyTree]:
+            kernel = eqx.combine(inner[0], static)
+            states, info = jax.vmap(lambda s, key: kernel.step(energy, s, key=key))(inner[1], step_keys(keys, k * ROUNDS + i))
+            kernel, adapt = adaptation.update(kernel, inner[2], jnp.mean(info.accept_prob, axis=0))
+            return eqx.filter(kernel, eqx.is_array), states, adapt
+
+        arrays, states, adapt = jax.lax.fori_loop(0, ROUNDS, round_, (carry[0], states, adaptation.init(kernel)))
+        tuned = eqx.filter(adaptation.final(eqx.combine(arrays, static), adapt), eqx.is_array)
+        return (tuned, states), tuned
+
+    _, tuned = jax.lax.scan(rung, (arrays, states), jnp.arange(1, len(times)))
+    return Ladder(eqx.combine(jax.tree.map(lambda a: jnp.concatenate([a[:1], a]), tuned), static))

@@ -1,0 +1,156 @@
+"""Partition functions summed outright: quadrature in one to three dimensions, enumeration of two-valued spaces.
+
+Energies are evaluated on the device in chunks of one shape; the sums are made on the host in float64.
+"""
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from gibbsite.core import AbstractEnergy, Box, Estimate, Evidence, Status, two_valued, values
+
+CHUNK = 2**16
+MOST_STATES = 25  # bits
+MOST_POINTS = 2**24
+NODES = 8  # Gauss-Legendre nodes of a panel
+FIRST_PANELS = {1: 128, 2: 16, 3: 4}
+RIM = 16  # the rim is this part of the box's width, on every side
+
+
+class _Sum(NamedTuple):
+    """`top + log(total)` is the log of the sum, `size` the sum of |U| exp(-U), `edge` the part on the box's rim."""
+
+    top: float = -math.inf
+    total: float = 0.0
+    size: float = 0.0
+    edge: float = 0.0
+    broken: bool = False
+
+    def add(self, energies: np.ndarray, log_weights: np.ndarray | float = 0.0, rim: np.ndarray | slice = slice(0)) -> "_Sum":
+        if np.any(np.isnan(energies)) or np.any(energies == -np.inf):
+            return self._replace(broken=True)
+        logs = log_weights - energies
+        top = max(self.top, float(np.max(logs)))
+        if top == -math.inf:
+            return self
+        old, terms = math.exp(self.top - top), np.exp(logs - top)
+        size = float(np.sum(np.where(terms > 0, np.abs(energies), 0.0) * terms))
+        return _Sum(top, self.total * old + float(terms.sum()), self.size * old + size, self.edge * old + float(terms[rim].sum()))
+
+    def log(self) -> float:
+        return self.top + math.log(self.total) if self.total > 0 else -math.inf
+
+    def rounding(self) -> float:
+        """Relative error of the sum if every energy is wrong by a unit in its last place."""
+        return float(jnp.finfo(jnp.result_type(float)).eps) * self.size / self.total
+
+
+@eqx.filter_jit
+def _energies(energy: AbstractEnergy, xs: Float[Array, "n d"]) -> Float[Array, " n"]:
+    return jax.vmap(lambda x: energy(x.reshape(energy.space.shape)))(xs)
+
+
+@eqx.filter_jit
+def _energies_of_states(energy: AbstractEnergy, first: Array) -> Float[Array, " n"]:
+    """Energies of states `first`, `first + 1`, ...: bit i of the number is site i."""
+    low, high = values(energy.space)
+    number = first + jnp.arange(min(CHUNK, 2**energy.space.size), dtype=jnp.uint32)
+    bits = (number[:, None] >> jnp.arange(energy.space.size, dtype=jnp.uint32)) & 1
+    return _energies(energy, low + (high - low) * bits.astype(jnp.result_type(float)))
+
+
+def enumerate_log_z(energy: AbstractEnergy) -> Estimate:
+    """log Z by summing all 2^n states of a space of spins or bits, n up to 25.
+
+    Raises:
+        TypeError: the space is not two-valued.
+        ValueError: it has too many states.
+    """
+    sites = energy.space.size
+    if not two_valued(energy.space):
+        raise TypeError(f"enumerate_log_z sums states of Spins or Binary; {type(energy.space).__name__} has none to count: use quadrature.")
+    if sites > MOST_STATES:
+        raise ValueError(f"{type(energy).__name__} has 2^{sites} states; enumeration goes to 2^{MOST_STATES}: use anneal.")
+    total = _Sum()
+    for first in range(0, 2**sites, CHUNK):
+        total = total.add(np.asarray(_energies_of_states(energy, jnp.asarray(first, jnp.uint32)), np.float64))
+    return _finish(total, math.inf if total.total == 0 else total.rounding(), converged=True)
+
+
+def quadrature(energy: AbstractEnergy, *, low: ArrayLike | None = None, high: ArrayLike | None = None, rtol: float = 1e-6) -> Estimate:
+    """log Z of an energy on one to three real numbers, by Gauss-Legendre panels between `low` and `high`.
+
+    The number of panels doubles until two doublings in a row change Z by less than `rtol`. The error is the last change,
+    the rounding of the energies, and, unless the space is a `Box`, the mass in the outer sixteenth of the box on every
+    side: more than is left outside, if the density falls to half or less over that width. Heavier tails want a wider box.
+    `low` and `high` may be left out for a `Box`.
+
+    Raises:
+        ValueError: too many dimensions, or no finite bounds.
+    """
+    d = energy.space.size
+    if not 1 <= d <= 3:
+        raise ValueError(f"quadrature works in one to three dimensions; {type(energy).__name__} has {d}: use anneal.")
+    low, high = _bounds(energy, low, high)
+    panels, logs = FIRST_PANELS[d], []
+    while True:
+        total = _integrate(energy, low, high, panels)
+        logs.append(total.log())
+        if total.broken or total.total == 0:
+            return _finish(total, math.inf, converged=False)
+        changes = [abs(math.expm1(a - b)) for a, b in pairwise(logs[-3:])]
+        converged = len(changes) == 2 and max(changes) < max(rtol, 2 * total.rounding())
+        if converged or (2 * panels * NODES) ** d > MOST_POINTS:
+            break
+        panels *= 2
+    rim = 0.0 if isinstance(energy.space, Box) else total.edge / total.total
+    return _finish(total, max(changes, default=math.inf) + total.rounding() + rim, converged=converged)
+
+
+def _bounds(energy: AbstractEnergy, low: ArrayLike | None, high: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+    if low is None or high is None:
+        if not isinstance(energy.space, Box):
+            raise ValueError(f"quadrature over {type(energy.space).__name__} needs low= and high=: a box that holds the law.")
+        low = energy.space.low if low is None else low
+        high = energy.space.high if high is None else high
+    ends = [np.broadcast_to(np.asarray(end, np.float64).ravel(), (energy.space.size,)) for end in (low, high)]
+    if not (np.all(np.isfinite(ends)) and np.all(ends[0] < ends[1])):
+        raise ValueError(f"quadrature from low={low} to high={high}: both must be finite, low below high.")
+    return ends[0], ends[1]
+
+
+def _integrate(energy: AbstractEnergy, low: np.ndarray, high: np.ndarray, panels: int) -> _Sum:
+    total = _Sum()
+    for xs, log_weights, rim in _grid(low, high, panels):
+        padded = np.resize(xs, (CHUNK, len(low)))
+        energies = np.asarray(_energies(energy, jnp.asarray(padded, jnp.result_type(float))), np.float64)[: len(xs)]
+        total = total.add(energies, log_weights, rim)
+    return total
+
+
+def _grid(low: np.ndarray, high: np.ndarray, panels: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Points, log weights and rim membership of the product grid, chunk by chunk."""
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    unit = (np.arange(panels)[:, None] + (nodes + 1) / 2).ravel() / panels
+    log_weight = np.log(np.tile(weights / 2, panels) / panels)
+    side, d = panels * NODES, len(low)
+    volume = float(np.sum(np.log(high - low)))
+    for first in range(0, side**d, CHUNK):
+        index = np.stack(np.unravel_index(np.arange(first, min(first + CHUNK, side**d)), (side,) * d), axis=1)
+        rim = np.any((index < side // RIM) | (index >= side - side // RIM), axis=1)
+        yield low + (high - low) * unit[index], volume + log_weight[index].sum(axis=1), rim
+
+
+def _finish(total: _Sum, error: float, *, converged: bool) -> Estimate:
+    if total.broken or total.total == 0:
+        return Estimate(None, None, status=Status.NON_FINITE, evidence=Evidence.NOT_ESTABLISHED)
+    status = Status.OK if converged else Status.NOT_CONVERGED
+    evidence = Evidence.EXACT if converged else Evidence.NOT_ESTABLISHED
+    return Estimate(total.log(), error, status=status, evidence=evidence)

@@ -1,0 +1,53 @@
+"""From log-weights to an estimate: sums of exponentials in float64 on the host, safe at any spread."""
+
+import math
+
+import numpy as np
+from jaxtyping import ArrayLike, Float
+
+from gibbsite.core import Estimate, Evidence, Status
+
+ENOUGH = 30.0  # effective samples below which a Gaussian error bar is not to be trusted
+
+
+def log_sum_exp(a: Float[np.ndarray, " n"]) -> float:
+    """log sum exp(a), shifted by the largest entry; -inf for an empty or vanishing sum."""
+    top = float(np.max(a, initial=-np.inf))
+    return top if not math.isfinite(top) else top + math.log(float(np.sum(np.exp(a - top))))
+
+
+def effective_samples(log_weights: Float[np.ndarray, " n"]) -> float:
+    """(sum w)^2 / sum w^2 (Kong, 1992)."""
+    return math.exp(2 * log_sum_exp(log_weights) - log_sum_exp(2 * log_weights))
+
+
+def log_mean(log_weights: ArrayLike, *, evidence: Evidence = Evidence.LOWER, level: float = 0.95) -> Estimate:
+    """The log of the mean weight, which in expectation is a lower bound of the log of the expected weight.
+
+    By the delta method its variance is (n / ess - 1) / (n - 1). Where few samples carry the sum (LOW_ESS) that number
+    means nothing; the lower end is then Markov's, `P(log E w < value - log a) <= 1 / a`. There, and where the tail of the
+    weights is too heavy for a variance (INFINITE_VARIANCE), the upper end is open: rare weights may be missing.
+    """
+    a = np.asarray(log_weights, np.float64).ravel()
+    if np.any(np.isnan(a)) or np.any(a == np.inf) or not np.any(np.isfinite(a)):
+        return Estimate(None, None, level=level, status=Status.NON_FINITE, evidence=Evidence.NOT_ESTABLISHED)
+    n, ess = len(a), effective_samples(a)
+    value = log_sum_exp(a) - math.log(n)
+    stderr = math.sqrt(max(n / ess - 1, 0.0) / (n - 1)) if n > 1 else math.inf
+    if ess < ENOUGH:
+        lo = value + math.log(1 - level)
+        return Estimate(value, stderr, lo, math.inf, level=level, ess=ess, status=Status.LOW_ESS, evidence=evidence)
+    if heavy_tailed(a):
+        return Estimate(value, stderr, hi=math.inf, level=level, ess=ess, status=Status.INFINITE_VARIANCE, evidence=evidence)
+    return Estimate(value, stderr, level=level, ess=ess, evidence=evidence)
+
+
+def heavy_tailed(log_weights: Float[np.ndarray, " n"]) -> bool:
+    """Whether the weights' variance looks infinite: a tail index above 1/2 by more than its standard error.
+
+    Hill's estimate from the k = 2 sqrt(n) largest weights, with error index / sqrt(k) (Annals of Statistics 3, 1975).
+    """
+    tail = min(math.ceil(2 * math.sqrt(len(log_weights))), len(log_weights) - 1)
+    top = np.partition(log_weights, -tail - 1)[-tail - 1 :]
+    index = float(np.mean(top[1:])) - float(top[0])
+    return index * (1 - 1 / math.sqrt(tail)) > 0.5

@@ -1,0 +1,1 @@
+"""One line per part: a part that stands here is held to the laws of `gibbsite.testing`."""

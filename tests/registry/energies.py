@@ -1,0 +1,36 @@
+"""Every public energy, held to `check_energy`."""
+
+import jax
+import jax.numpy as jnp
+
+from gibbsite.core import AbstractEnergy, Binary, Box, Callable, Coins, Independent, Normal, Reals, Spins, Sum, Tempered, Uniform
+from gibbsite.energies import GaussianMixture, Ising, NeuralEnergy, Rescaled
+from gibbsite.nets import MLP
+from gibbsite.testing import problems
+
+_MIX = GaussianMixture([[1.0, 1.5], [-1.5, 0.0]], [0.5, 0.8], [1.0, 2.0])
+_COINS = Coins(Binary(3), [0.5, -0.8, 0.2], 0.7)
+
+
+def _quartic(params, x):
+    return jnp.sum(params * x**4 - x)
+
+
+ENERGIES: dict[str, AbstractEnergy] = {
+    "normal": Normal([1.0, -0.5], [0.5, 2.0], 0.3),
+    "uniform": Uniform(Box([-1.0, 0.0], [2.0, 0.5])),
+    "coins": _COINS,
+    "spin coins": Coins(Spins((2, 2)), 0.4),
+    "callable": Callable(_quartic, jnp.array([0.5, 1.0]), Reals(2)),
+    "independent": Independent((Normal([1.0], [0.5]), _COINS)),
+    "mixture": _MIX,
+    "ising": problems.ising().energy,
+    "ising even": Ising((4, 6), 0.44, -0.2),
+    "rbm": problems.rbm().energy,
+    "gaussian rbm": problems.gaussian_rbm().energy,
+    "neural": NeuralEnergy(MLP(4, (8, 8), key=jax.random.key(0)), Spins((2, 2))),
+    "tempered": Tempered(Ising(4, 0.44, 0.1), 0.6),
+    "sum": Sum(Ising(4, 0.44), Coins(Spins((4, 4)), 0.3)),
+    "rescaled": Rescaled(_MIX, [2.0, -1.0], [0.5, 2.0]),
+    "rescaled machine": Rescaled(problems.gaussian_rbm().energy, [2.0, -1.0], [0.5, 2.0]),
+}

@@ -1,0 +1,83 @@
+"""Every public estimator, with a truth that it must meet: `check_exact` for sums, `check_estimator` for the rest.
+
+One line each: a function of no argument that raises a LawViolation where the estimator breaks the law.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gibbsite.core import Binary, Coins, Estimate, Normal, exact
+from gibbsite.data import Modes
+from gibbsite.metrics import bits_per_dim, energy_distance, kl_to_truth, mmd, mode_masses, nll, noise_floor, total_variation
+from gibbsite.testing.estimator import check_estimator, check_exact
+from gibbsite.thermo import bar, enumerate_log_z, exponential_average, kaufman, kaufman_energy, kaufman_heat_capacity, log_mean, quadrature
+
+K_C = math.log(1 + math.sqrt(2)) / 2
+KEY = jax.random.key(7)
+
+
+def normals(key, *shape):
+    """Fixed unit Gaussians in float64 on the host."""
+    return np.random.default_rng(np.asarray(jax.random.key_data(key))).normal(size=shape)
+
+
+def bar_between_gaussians(key):
+    x = normals(key, 2, 200)
+    return bar(0.5 - x[0], x[1] + 0.5)
+
+
+UNIT = Normal(jnp.zeros(1), jnp.ones(1))
+LOG_Z = exact(0.5 * math.log(2 * math.pi))
+MODES = Modes(np.array([[0.0], [1.0], [3.0]]), np.array([0.5, 0.3, 0.2]))
+
+
+def apart(key):
+    """Two samples whose laws differ in the mean by twice their width."""
+    x = normals(key, 2, 100, 1)
+    return x[0] + 2.0, x[1]
+
+
+# Closed forms for unit Gaussians two apart; differences are N(2, 2) and N(0, 2).
+MMD_APART = 2 / math.sqrt(3) * (1 - math.exp(-2 / 3))
+ENERGY_DISTANCE_APART = 2 * (2 / math.sqrt(math.pi) * math.exp(-1) + 2 * math.erf(1)) - 4 / math.sqrt(math.pi)
+
+
+def mean_difference(x, y):
+    return Estimate(float(np.mean(x) - np.mean(y)), math.sqrt(np.var(x) / len(x) + np.var(y) / len(y)))
+
+
+def masses_of_draws(key):
+    """500 draws with masses 0.2, 0.3, 0.5 at the three centres."""
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    return mode_masses(MODES.centres[rng.choice(3, 500, p=[0.2, 0.3, 0.5])], MODES)
+
+
+ESTIMATORS = {
+    "kaufman": lambda: check_exact(kaufman(8, 8, K_C), 60.14178078906915, limit=1e-12),
+    "kaufman_energy": lambda: check_exact(kaufman_energy(8, 8, 0.4) * 1e-2, -1.22232064325e-2, limit=1e-13),
+    "kaufman_heat_capacity": lambda: check_exact(kaufman_heat_capacity(8, 8, 0.5) * 1e-4, 0.7141226029e-4, limit=1e-13),
+    "quadrature": lambda: check_exact(quadrature(Normal(jnp.zeros(2), jnp.ones(2)), low=-7, high=7), math.log(2 * math.pi), limit=3e-6),
+    "enumerate_log_z": lambda: check_exact(enumerate_log_z(Coins(Binary(9), jnp.zeros(9))), 9 * math.log(2), limit=1e-6),
+    "exponential_average": lambda: check_estimator(
+        lambda key: exponential_average(normals(key, 200) ** 2 / 2), -math.log(2) / 2, limit=0.03, key=KEY
+    ),
+    "log_mean": lambda: check_estimator(lambda key: log_mean(0.5 * normals(key, 400) - 0.125), 0.0, limit=0.03, key=KEY),
+    "bar": lambda: check_estimator(bar_between_gaussians, 0.0, limit=0.06, key=KEY),
+    "nll": lambda: check_estimator(
+        lambda key: nll(UNIT, LOG_Z, normals(key, 400, 1)), 0.5 * math.log(2 * math.pi * math.e), limit=0.05, key=KEY
+    ),
+    "bits_per_dim": lambda: check_exact(bits_per_dim(exact(3 * math.log(2)), 2, dequantised=0.25), 3.5, limit=1e-12),
+    "kl_to_truth": lambda: check_estimator(
+        lambda key: kl_to_truth(UNIT, Normal(0.5 * jnp.ones(1), jnp.ones(1)), LOG_Z, normals(key, 400, 1)), 0.125, limit=0.04, key=KEY
+    ),
+    "mmd": lambda: check_estimator(lambda key: mmd(*apart(key), bandwidth=1.0), MMD_APART, limit=0.1, key=KEY),
+    "energy_distance": lambda: check_estimator(lambda key: energy_distance(*apart(key)), ENERGY_DISTANCE_APART, limit=0.4, key=KEY),
+    "noise_floor": lambda: check_estimator(
+        lambda key: noise_floor(mean_difference, normals(key, 200, 1), key=key), 0.0, limit=0.2, key=KEY
+    ),
+    "mode_masses": lambda: check_estimator(masses_of_draws, [0.2, 0.3, 0.5], limit=0.03, key=KEY),
+    "total_variation": lambda: check_estimator(lambda key: total_variation(masses_of_draws(key), MODES.masses), 0.3, limit=0.03, key=KEY),
+}

@@ -1,0 +1,68 @@
+"""Every public kernel with the problem it is held to: `(kernel, problem)`."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from gibbsite.core import AbstractEnergy, AbstractKernel, Cycle, Mixture, Normal, Normalised, Repeat, Sampleable
+from gibbsite.samplers import MALA, ULA, BlockGibbs, Gibbs, GibbsWithGradients, ParallelTempering
+from gibbsite.testing import plane, problems, spins
+from gibbsite.testing.crooks import Witness
+
+_MIX, _ISING, _RBM = problems.mixture(), problems.ising(), problems.rbm()
+_WELL = Normal([1.0, -0.5], [0.6, 1.4])
+GAUSS = problems.Problem(_WELL, float(_WELL._log_z()), _WELL._sample)
+
+KERNELS: dict[str, tuple[AbstractKernel, problems.Problem]] = {
+    "ula": (ULA(0.1), _MIX),
+    "mala": (MALA(0.3), _MIX),
+    "gibbs": (Gibbs(), _ISING),
+    "gibbs backward": (Gibbs(backward=True), _ISING),
+    "block gibbs": (BlockGibbs(), _RBM),
+    "gibbs with gradients": (GibbsWithGradients(), _ISING),
+    "repeat": (Repeat(ULA(0.05), 3), _MIX),
+    "cycle": (Cycle((ULA(0.1), MALA(0.4), ULA(0.03))), _MIX),
+    "mixture": (Mixture((MALA(0.1), MALA(0.8)), [0.3, 0.7]), _MIX),
+    "parallel tempering": (ParallelTempering.over(MALA(0.3), [0.3, 0.6, 1.0]), GAUSS),
+}
+
+
+def exact_rungs(kernel, key):
+    """A whole population from its exact law: rung r of a Gaussian is the Gaussian with scale / sqrt(beta)."""
+    first, rest = jax.random.split(key)
+    noise = jax.random.normal(rest, (len(kernel.betas), 2))
+    xs = _WELL.loc + _WELL.scale * noise / jnp.sqrt(kernel.betas)[:, None]
+    state = kernel.init(_WELL, xs[-1], key=first)
+
+    def settle(inner, beta, s, x):
+        return inner.refresh(kernel.path(_WELL)(beta), s, x)
+
+    return state._replace(states=jax.vmap(settle)(kernel.kernel, kernel.betas, state.states, xs))
+
+
+class Known(AbstractEnergy):
+    """The energy of a problem with its constant and its exact draws as capabilities."""
+
+    energy: AbstractEnergy
+    log_z: float
+    sample: Callable = eqx.field(static=True)
+
+    @property
+    def space(self):
+        return self.energy.space
+
+    def __call__(self, x):
+        return self.energy(x)
+
+    def views(self):
+        return (*self.energy.views(), Normalised(lambda: jnp.asarray(self.log_z)), Sampleable(self.sample))
+
+
+def witness(name: str) -> Witness:
+    """A path between known ends on which the named kernel can move."""
+    problem = KERNELS[name][1]
+    if problem is _RBM:
+        return problem.energy.path(), Known(problem.energy, problem.log_z, problem.sample)
+    return spins() if problem is _ISING else plane()

@@ -1,0 +1,45 @@
+"""Every Python block of the README and the docs runs, page by page, in order."""
+
+import os
+import pathlib
+import re
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(page: pathlib.Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: p.stem)
+def test_page_runs(page: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    scope: dict = {"__name__": "page"}
+    for number, block in enumerate(blocks(page), 1):
+        exec(compile(block, f"{page.name} block {number}", "exec"), scope)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_links_and_pictures_exist(page: pathlib.Path) -> None:
+    targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text())
+    missing = [t for t in targets if not (page.parent / t).exists()]
+    assert not missing, missing
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
+def test_example_runs(example: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example.read_text(), example.name, "exec"), {"__name__": "__main__"})
+
+
+def test_readme_holds_the_two_commands() -> None:
+    sys.path.insert(0, str(ROOT / "tools"))
+    from readme_command import command
+
+    for name in ("compare", "test"):
+        assert command(name)
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)

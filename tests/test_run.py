@@ -1,0 +1,154 @@
+"""`sample`: means within their stated errors, shapes, continuation, statuses and errors."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gibbsite.core import Binary, Callable, Reals, Spins, Status
+from gibbsite.energies import GaussianMixture, Ising
+from gibbsite.samplers import MALA, ULA, Gibbs, ParallelTempering, Progress, Silent, sample
+from gibbsite.testing import problems
+
+KEY = jax.random.key(8)
+Z = 5.6
+MIX = problems.mixture()
+
+
+def first(x):
+    return x[0]
+
+
+def test_mixture_means_agree_with_exact_draws() -> None:
+    run = sample(MALA(0.3), MIX.energy, chains=256, warmup=200, draws=2400, observe=first, key=KEY)
+    xs = jax.vmap(lambda k: MIX.sample(key=k))(jax.random.split(KEY, 2**17))
+    energies = np.asarray(jax.vmap(MIX.energy)(xs), np.float64)
+    assert run.status is Status.OK, str(run)
+    assert abs(run["first"].value + 2 / 3) < Z * run["first"].stderr < Z * 0.03
+    error = np.hypot(run.energy.stderr, energies.std() / np.sqrt(len(energies)))
+    assert abs(run.energy.value - energies.mean()) < Z * error
+    assert 0.5 < run.acceptance < 0.65
+    assert "first" in str(run) and "<table>" in run._repr_html_()
+    assert "?" not in str(run) and str(run).endswith(Status.OK.value)
+
+
+def test_keep_and_thin() -> None:
+    run = sample(ULA(0.1), MIX.energy, chains=4, warmup=0, draws=10, keep=3, progress=Silent(), key=KEY)
+    whole = sample(ULA(0.1), MIX.energy, chains=4, warmup=0, draws=10, keep=1, progress=Silent(), key=KEY)
+    assert run.samples.shape == (4, 3, 2)
+    np.testing.assert_array_equal(run.samples, whole.samples[:, 2::3])
+    assert sample(ULA(0.1), MIX.energy, chains=4, warmup=0, draws=2, key=KEY).samples is None
+
+
+@pytest.mark.parametrize("kernel", [MALA(0.2), ParallelTempering.over(MALA(0.2), [0.4, 1.0])], ids=["mala", "pt"])
+def test_continued_run_is_one_long_run(kernel) -> None:
+    def draw(draws, **options):
+        return sample(kernel, MIX.energy, chains=8, draws=draws, keep=1, progress=Silent(), key=KEY, **options)
+
+    head = draw(5, warmup=20)
+    tail = draw(7, warmup=0, init=head)
+    whole = draw(12, warmup=20)
+    np.testing.assert_array_equal(np.concatenate([head.samples, tail.samples], axis=1), whole.samples)
+    assert tail.steps == whole.steps == 32
+
+
+def test_unmixed_chains_are_flagged() -> None:
+    far = GaussianMixture([[-8.0, 0.0], [8.0, 0.0]], [1.0, 1.0], [0.25, 0.75])
+    init = jnp.where(jnp.arange(32)[:, None] < 16, -8.0, 8.0) * jnp.array([1.0, 0.0])
+    run = sample(MALA(0.5), far, chains=32, warmup=50, draws=200, observe=first, init=init, key=KEY)
+    assert run.rows["first"].rhat > 2 and run.status is Status.NOT_MIXED
+    assert f"{run['first']} ?" in str(run) and str(run).endswith("\n? " + Status.NOT_MIXED.value)
+    assert f"<td>{run['first']} ?</td>" in run._repr_html_() and "<p>? Chains disagree" in run._repr_html_()
+
+
+def test_parallel_tempering_finds_the_masses() -> None:
+    far = GaussianMixture([[-8.0, 0.0], [8.0, 0.0]], [1.0, 1.0], [0.25, 0.75])
+    kernel = ParallelTempering.over(MALA(0.5), [0.03, 0.1, 0.3, 1.0])
+    run = sample(kernel, far, chains=64, warmup=300, draws=2000, observe={"right": lambda x: jnp.asarray(x[0] > 0, float)}, key=KEY)
+    right = run["right"]
+    assert abs(right.value - 0.75) < Z * right.stderr < 0.12, str(run)
+    assert run.infos["round_trip"] > 0
+
+
+def test_ising_energy_at_the_critical_point() -> None:
+    """8 x 8 torus: E/N = -1.49158910744 (Kaufman)."""
+    critical = float(np.log(1 + np.sqrt(2)) / 2)
+    run = sample(Gibbs(), Ising(8, critical), chains=256, warmup=300, draws=600, progress=Silent(), key=KEY)
+    exact = -1.49158910744 * 64 * critical
+    assert abs(run.energy.value - exact) < Z * run.energy.stderr < Z * 0.1, str(run)
+
+
+def test_nan_energies_are_reported() -> None:
+    hole = Callable(lambda _, x: jnp.where(x[0] > 0.5, jnp.nan, jnp.sum(x**2)), None, Reals(2))
+    run = sample(ULA(0.3), hole, chains=16, warmup=0, draws=64, key=KEY)
+    assert run.status is Status.NON_FINITE
+
+
+def test_a_frozen_chain_is_reported() -> None:
+    run = sample(MALA(1e12), MIX.energy, chains=16, warmup=0, draws=64, key=KEY)
+    assert run.status is Status.NO_MOVES
+    assert f"{run.energy} ?" in str(run) and "? No proposal was accepted" in str(run)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"chains": 0}, ValueError, "chains=0"),
+        ({"draws": 0}, ValueError, "draws=0"),
+        ({"keep": 0}, ValueError, "keep=0"),
+        ({"init": np.zeros((3, 2))}, ValueError, "3 configurations for chains=4"),
+        ({"init": np.zeros((4, 5))}, ValueError, r"shape \(4, 5\)"),
+        ({"init": np.full((4, 2), np.nan)}, ValueError, "row 0 of init"),
+        ({"observe": {"energy": first}}, ValueError, "already"),
+        ({"kernel": Gibbs()}, TypeError, "Conditionals"),
+        ({"energy": Callable(lambda _, x: x, None, Reals(2))}, ValueError, "must be a scalar"),
+        ({"energy": Ising(4)}, TypeError, "real spaces"),
+    ],
+)
+def test_bad_input(options, error, message) -> None:
+    given = {"kernel": MALA(0.1), "energy": MIX.energy, "chains": 4, "warmup": 0, "draws": 4} | options
+    with pytest.raises(error, match=message):
+        sample(given.pop("kernel"), given.pop("energy"), **given, key=KEY)
+
+
+def test_an_unknown_observable_is_named() -> None:
+    run = sample(ULA(0.1), MIX.energy, chains=2, warmup=0, draws=2, key=KEY)
+    with pytest.raises(KeyError, match="it has energy"):
+        run["magnetisation"]
+    assert run.status is Status.TOO_SHORT
+
+
+def test_interruption_closes_the_bar() -> None:
+    class Impatient(Progress):
+        closed = False
+
+        def advance(self, steps):
+            raise KeyboardInterrupt
+
+        def close(self):
+            self.closed = True
+
+    bar = Impatient("test", 4)
+    with pytest.raises(KeyboardInterrupt):
+        sample(ULA(0.1), MIX.energy, chains=2, warmup=0, draws=4, progress=bar, key=KEY)
+    assert bar.closed
+
+
+def test_two_chains_that_always_accept_tune_upward() -> None:
+    """The pooled acceptance of 2 chains is 1, not an overflow."""
+    from gibbsite.samplers.loop import pooled
+
+    for chains in (1, 2, 3, 64, 4096):
+        assert abs(float(pooled(jnp.ones(chains))) - 1) < 1e-6
+
+
+def test_discrete_spaces_start_in_their_support() -> None:
+    for space in (Spins(3), Binary(3)):
+        run = sample(_Flat(), Callable(lambda _, x: 0.0 * jnp.sum(x), None, space), chains=4, warmup=0, draws=1, keep=1, key=KEY)
+        assert bool(jax.vmap(space.contains)(run.samples[:, 0]).all())
+
+
+def _Flat():  # noqa: N802
+    from gibbsite.samplers import GibbsWithGradients
+
+    return GibbsWithGradients()
