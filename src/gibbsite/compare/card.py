@@ -7,7 +7,7 @@ import pathlib
 import re
 import tomllib
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any
 
 from gibbsite.models import PARADIGMS
 
@@ -63,7 +63,7 @@ class Card:
         return "\n".join([*lines, "", "[budget]", *(f"{name} = {_toml(value)}" for name, value in budget.items()), ""])
 
     @classmethod
-    def parse(cls, text: str, *, source: str = "card") -> Self:
+    def parse(cls, text: str, *, source: str = "card") -> "Card":
         """A card from TOML; what it leaves out is the default's.
 
         Raises:
@@ -76,7 +76,7 @@ class Card:
         return cls._from(table, _Lines(text, source))
 
     @classmethod
-    def read(cls, path: pathlib.Path) -> Self:
+    def read(cls, path: pathlib.Path) -> "Card":
         """A card from a file; data files named on it are looked for beside it."""
         try:
             text = path.read_text(encoding="utf-8")
@@ -88,7 +88,7 @@ class Card:
         return dataclasses.replace(card, data=tuple(_beside(path, entry) for entry in card.data))
 
     @classmethod
-    def _from(cls, table: dict[str, Any], lines: "_Lines") -> Self:
+    def _from(cls, table: dict[str, Any], lines: "_Lines") -> "Card":
         known = [field.name for field in dataclasses.fields(cls)]
         for entry in table:
             if entry not in known:

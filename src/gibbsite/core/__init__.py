@@ -25,7 +25,7 @@ from gibbsite.core.objective import AbstractObjective
 from gibbsite.core.observer import BATCHES, AbstractObserver, Diagnosis, Histogram, Mean, Moments, diagnose
 from gibbsite.core.path import AbstractPath, Geometric, Linear, Tempering, schedule
 from gibbsite.core.reference import Coins, Normal, Uniform, reference
-from gibbsite.core.space import AbstractSpace, Binary, Box, Product, Reals, Spins, require, two_valued, values
+from gibbsite.core.space import AbstractSpace, ArrayLike, Binary, Box, Product, Reals, Spins, require, two_valued, values
 from gibbsite.core.sums import Pair
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "AbstractObserver",
     "AbstractPath",
     "AbstractSpace",
+    "ArrayLike",
     "Binary",
     "Box",
     "Callable",

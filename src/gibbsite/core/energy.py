@@ -205,7 +205,7 @@ class Callable(AbstractEnergy):
     params: PyTree
     space: AbstractSpace
 
-    def __call__(self, x: PyTree) -> Scalar:
+    def __call__(self, x: PyTree) -> Array:
         return self.fn(self.params, x)
 
 

@@ -10,7 +10,7 @@ Jarzynski's equality, annealing and weighted training need: `log weight -= shado
 """
 
 import abc
-from typing import Any, Self
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -92,7 +92,7 @@ class AbstractKernel(eqx.Module):
         """The energy of the state's configuration; kernels that cache it override this and save an evaluation."""
         return energy(self.position(state))
 
-    def reverse(self) -> Self:
+    def reverse(self) -> "AbstractKernel":
         """The time-reversed kernel pi~ (itself, for a reversible kernel)."""
         if not self.reversible:
             raise NotImplementedError(f"{type(self).__name__} is not reversible and states no time reversal.")

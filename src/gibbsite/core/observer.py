@@ -145,7 +145,7 @@ def diagnose(acc: Moments) -> Diagnosis:
     return Diagnosis(estimate, rhat, tau)
 
 
-def _variance_of_mean(means: np.ndarray) -> tuple[np.ndarray, int]:
+def _variance_of_mean(means: np.ndarray) -> tuple[np.ndarray | np.floating, int]:
     """Variance of the grand mean: between chains where there are 16 or more, else the larger of that and batch means."""
     chains, batches = means.shape[:2]
     between = np.var(means.mean(axis=1), axis=0, ddof=1) / chains if chains > 1 else np.zeros(means.shape[2:])
@@ -157,7 +157,7 @@ def _variance_of_mean(means: np.ndarray) -> tuple[np.ndarray, int]:
     return np.maximum(between, within), chains * (batches - 1)
 
 
-def _split_rhat(means: np.ndarray, spread: np.ndarray) -> np.ndarray:
+def _split_rhat(means: np.ndarray, spread: np.ndarray | np.floating) -> np.ndarray:
     """sqrt(var+ / W) with each chain cut in two; 1 where nothing varies."""
     half = means.shape[1] // 2
     if half == 0:

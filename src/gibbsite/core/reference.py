@@ -1,7 +1,5 @@
 """The normalised base energy of each space: where annealing starts and where chains are born."""
 
-from typing import Self
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -66,7 +64,7 @@ class Coins(AbstractEnergy):
     offset: Scalar = eqx.field(converter=as_float, default=0.0)
 
     @classmethod
-    def like(cls, space: Spins | Binary, x: Float[np.ndarray, "n *x"]) -> Self:
+    def like(cls, space: Spins | Binary, x: Float[np.ndarray, "n *x"]) -> "Coins":
         """Sites as often high as in the rows `x`, one of each value added, so that none is certain."""
         low, high = values(space)
         share = ((np.asarray(x) == high).sum(axis=0) + 1) / (len(x) + 2)
@@ -90,7 +88,7 @@ class Coins(AbstractEnergy):
 
     def _sample(self, *, key: Key[Array, ""]) -> Float[Array, "*x"]:
         low, high = values(self.space)
-        up = jax.random.bernoulli(key, jax.nn.sigmoid(self._logits(self.field)), self.space.shape)
+        up = jax.random.bernoulli(key, jax.nn.sigmoid(self._logits(jnp.zeros(self.space.shape))), self.space.shape)
         return jnp.where(up, high, low)
 
 

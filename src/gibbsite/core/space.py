@@ -6,13 +6,17 @@ that one energy serves gradients, Gibbs updates and networks alike.
 
 import abc
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeGuard
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
+
+ArrayLike = jaxtyping.ArrayLike | Sequence  # what `jnp.asarray` takes: numbers, arrays, and lists of them
 
 
 def _shape(shape: int | tuple[int, ...]) -> tuple[int, ...]:

@@ -35,9 +35,9 @@ class Dataset:
 
     name: str
     space: AbstractSpace
-    train: Float[np.ndarray, "n *x"] = dataclasses.field(repr=False)
-    validation: Float[np.ndarray, "n *x"] = dataclasses.field(repr=False)
-    test: Float[np.ndarray, "n *x"] = dataclasses.field(repr=False)
+    train: Float[np.ndarray, "train *x"] = dataclasses.field(repr=False)
+    validation: Float[np.ndarray, "validation *x"] = dataclasses.field(repr=False)
+    test: Float[np.ndarray, "test *x"] = dataclasses.field(repr=False)
     shift: Float[np.ndarray, "*x"] = dataclasses.field(repr=False)
     scale: Float[np.ndarray, "*x"] = dataclasses.field(repr=False)
     truth: AbstractEnergy | None = dataclasses.field(default=None, repr=False)

@@ -58,6 +58,6 @@ def _with_rest(p: Float[np.ndarray, " modes"]) -> Float[np.ndarray, " modes_and_
     return full / full.sum()
 
 
-def _distance(p: Float[np.ndarray, "*n modes"], q: Float[np.ndarray, " modes"]) -> Float[np.ndarray, "*n"]:
+def _distance(p: Float[np.ndarray, "*n modes"], q: Float[np.ndarray, " modes"]) -> Float[np.ndarray | np.floating, "*n"]:
     missing = np.maximum(q.sum() - p.sum(axis=-1), 0.0)
     return 0.5 * (np.abs(p - q).sum(axis=-1) + missing)

@@ -19,7 +19,7 @@ LIMIT = 2000
 Matrix = Float[np.ndarray, "n m"]
 
 
-def mmd(x: Float[np.ndarray, "n *x"], y: Float[np.ndarray, "m *x"], *, bandwidth: float | None = None, limit: int = LIMIT) -> Estimate:
+def mmd(x: Float[np.ndarray, "n *x"], y: Float[np.ndarray, "m *y"], *, bandwidth: float | None = None, limit: int = LIMIT) -> Estimate:
     """Squared maximum mean discrepancy with `k(r) = exp(-r^2 / (2 bandwidth^2))` (Gretton et al., JMLR 13, 2012, eq. 3).
 
     The bandwidth is the median distance within `y` unless given: pass the data as `y`, and models share one kernel.
@@ -33,7 +33,7 @@ def mmd(x: Float[np.ndarray, "n *x"], y: Float[np.ndarray, "m *x"], *, bandwidth
     return _two_sample(kernel, x, y)
 
 
-def energy_distance(x: Float[np.ndarray, "n *x"], y: Float[np.ndarray, "m *x"], *, limit: int = LIMIT) -> Estimate:
+def energy_distance(x: Float[np.ndarray, "n *x"], y: Float[np.ndarray, "m *y"], *, limit: int = LIMIT) -> Estimate:
     """`2 E|X - Y| - E|X - X'| - E|Y - Y'|` (Szekely & Rizzo, J. Stat. Plan. Inference 143, 2013, eq. 5), in units of x."""
     return _two_sample(lambda square: -np.sqrt(square), _rows(x, limit), _rows(y, limit))
 
@@ -75,7 +75,7 @@ def _squares(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -> Matrix
     return np.maximum(square, 0.0, out=square)
 
 
-def _two_sample(kernel: Callable[[Matrix], Matrix], x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -> Estimate:
+def _two_sample(kernel: Callable[[Matrix], Matrix], x: Float[np.ndarray, "n _"], y: Float[np.ndarray, "m _"]) -> Estimate:
     """The statistic `T` with its standard error, the delete-one jackknife's.
 
     The jackknife's variance is too large on average and never too small (Efron & Stein, Ann. Stat. 9, 1981): by a factor

@@ -32,12 +32,12 @@ def _continuous(energy: AbstractEnergy, user: str) -> None:
         raise TypeError(f"{user} moves in real spaces, not on {type(energy.space).__name__}: use Gibbs or GibbsWithGradients.")
 
 
-def _propose(state: LangevinState, step: Scalar, key: Key[Array, ""]) -> Float[Array, "*x"]:
+def _propose(state: LangevinState, step: Scalar | float, key: Key[Array, ""]) -> Float[Array, "*x"]:
     noise = jax.random.normal(key, state.position.shape, state.position.dtype)
     return state.position - step * state.grad + jnp.sqrt(2 * step) * noise
 
 
-def _shadow(x: LangevinState, y: LangevinState, step: Scalar) -> Scalar:
+def _shadow(x: LangevinState, y: LangevinState, step: Scalar | float) -> Scalar:
     """`[log pi(x->y) - U(x)] - [log pi(y->x) - U(y)]`; the Gaussian constants cancel."""
     forward = jnp.sum((y.position - x.position + step * x.grad) ** 2)
     backward = jnp.sum((x.position - y.position + step * y.grad) ** 2)

@@ -97,7 +97,7 @@ def _rows(observers: dict[str, AbstractObserver], accs: dict[str, PyTree]) -> di
 def _means(infos: PyTree, draws: int) -> dict[str, np.ndarray]:
     """Infos averaged over chains and draws, on the host, in float64."""
     named = {"accept_prob": infos.accept_prob, "shadow_work": infos.shadow_work, **infos.extra}
-    return {name: pair.float64().mean(axis=0) / draws for name, pair in named.items()}
+    return {name: np.asarray(pair.float64().mean(axis=0) / draws) for name, pair in named.items()}
 
 
 def _status(rows: dict[str, Row], infos: dict[str, np.ndarray]) -> Status:

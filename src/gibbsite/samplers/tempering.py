@@ -6,13 +6,14 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Int, Key, PyTree
 
 from gibbsite.core import (
     AbstractAdaptation,
     AbstractEnergy,
     AbstractKernel,
     AbstractPath,
+    ArrayLike,
     Geometric,
     Info,
     Repeat,

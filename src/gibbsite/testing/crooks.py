@@ -6,13 +6,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Key
+from jaxtyping import Array, Float, Key
 
 from gibbsite.core import (
     AbstractEnergy,
     AbstractKernel,
     AbstractPath,
     AbstractSpace,
+    ArrayLike,
     Capability,
     Conditionals,
     Estimate,

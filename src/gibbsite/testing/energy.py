@@ -4,11 +4,12 @@ import jax
 import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Key, PyTree
+from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core import (
     AbstractEnergy,
     AbstractSpace,
+    ArrayLike,
     Binary,
     Box,
     Coins,
@@ -84,7 +85,7 @@ def _draws(energy: AbstractEnergy, n: int, *, key: Key[Array, ""]) -> PyTree:
 
 def _rounding(energies: ArrayLike) -> np.ndarray:
     """What float32 may lose: 64 units in the last place of an energy of this size."""
-    return 64 * EPS * np.maximum(1.0, np.abs(np.asarray(energies, np.float64)))
+    return np.asarray(64 * EPS * np.maximum(1.0, np.abs(np.asarray(energies, np.float64))))
 
 
 def check_value(energy: AbstractEnergy, xs: PyTree) -> None:

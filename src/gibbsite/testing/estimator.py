@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import jax
 import numpy as np
-from jaxtyping import Array, ArrayLike, Key
+from jaxtyping import Array, Key
 
-from gibbsite.core import Estimate, Evidence
+from gibbsite.core import ArrayLike, Estimate, Evidence
 from gibbsite.testing.law import LawViolation, Z
 
 

@@ -1,7 +1,8 @@
 """What a law raises, and the tests that laws share."""
 
 import numpy as np
-from jaxtyping import ArrayLike
+
+from gibbsite.core import ArrayLike
 
 Z = 5.6  # false alarms of one two-sided test: 2 in 10^8
 

@@ -14,13 +14,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Int, Key, PyTree
 
 from gibbsite.core import (
     AbstractAdaptation,
     AbstractEnergy,
     AbstractKernel,
     AbstractPath,
+    ArrayLike,
     Estimate,
     Normalised,
     Pair,

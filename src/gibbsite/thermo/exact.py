@@ -12,9 +12,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, Box, Estimate, Evidence, Status, two_valued, values
+from gibbsite.core import AbstractEnergy, ArrayLike, Box, Estimate, Evidence, Status, two_valued, values
 
 CHUNK = 2**16
 MOST_STATES = 25  # bits

@@ -7,11 +7,11 @@ state 0 to state 1: instantly (`w = U_1(x) - U_0(x)`, x drawn from state 0) or a
 import math
 
 import numpy as np
-from jaxtyping import ArrayLike, Float
+from jaxtyping import Float
 from scipy.optimize import brentq
 from scipy.special import log_expit
 
-from gibbsite.core import Estimate, Evidence, Status
+from gibbsite.core import ArrayLike, Estimate, Evidence, Status
 from gibbsite.thermo.weights import ENOUGH, log_mean, log_sum_exp
 
 

@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from jaxtyping import ArrayLike, Float
+from jaxtyping import Float
 
-from gibbsite.core import Estimate, Evidence, Status
+from gibbsite.core import ArrayLike, Estimate, Evidence, Status
 
 ENOUGH = 30.0  # effective samples below which a Gaussian error bar is not to be trusted
 
