@@ -7,14 +7,23 @@ import numpy as np
 import pytest
 from registry.kernels import GAUSS, KERNELS, exact_rungs, witness
 
-from gibbsite.core import Cycle, Info, Normal, Tempering, as_float, need, no_work
+from gibbsite.core import Callable, Cycle, Geometric, Info, Mixture, Normal, Reals, Repeat, Tempering, as_float, need, no_work, schedule
 from gibbsite.core.energy import Conditionals
 from gibbsite.energies import GaussianMixture
 from gibbsite.samplers import MALA, ULA, Gibbs, ParallelTempering, Silent, sample
 from gibbsite.samplers.gibbs import SiteState
 from gibbsite.samplers.langevin import LangevinState, evaluate
 from gibbsite.testing import LawViolation, check_crooks, check_devices, check_kernel, problems, spins
-from gibbsite.testing.kernel import check_compiles_once, check_exact_start, check_log_z, check_refresh, check_reversible
+from gibbsite.testing.kernel import (
+    check_compiles_once,
+    check_exact_start,
+    check_forgets,
+    check_log_z,
+    check_moves,
+    check_refresh,
+    check_reversible,
+)
+from gibbsite.thermo import anneal, annealing
 
 KEY = jax.random.key(20)
 MIX, ISING = problems.mixture(), problems.ising()
@@ -22,9 +31,9 @@ MIX, ISING = problems.mixture(), problems.ising()
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_laws(name: str) -> None:
-    """2^18 draws for the kernel that accepts by a formula: enough to see a log acceptance that is off by 0.05."""
+    """2^18 draws for kernels that accept by a formula: enough to see a log acceptance that is off by 0.05."""
     kernel, problem = KERNELS[name]
-    draws = 2**18 if name == "mala" else 2**15
+    draws = 2**18 if name in ("mala", "gibbs with gradients", "parallel tempering") else 2**15
     start = exact_rungs if isinstance(kernel, ParallelTempering) else None
     path = problem.energy.path() if name == "block gibbs" else None
     check_kernel(kernel, problem, start=start, path=path, draws=draws, key=KEY)
@@ -172,6 +181,97 @@ class StaticStep(ULA):
     step_size: float = eqx.field(static=True, converter=float)
 
 
+class Still(MALA):
+    """Never moves."""
+
+    def step(self, energy, state, *, key):
+        return state, Info(jnp.zeros(()), no_work())
+
+
+class Boastful(MALA):
+    """Says that every proposal was accepted."""
+
+    def step(self, energy, state, *, key):
+        state, info = MALA.step(self, energy, state, key=key)
+        return state, Info(jnp.ones(()), info.shadow_work)
+
+
+class Shifted(MALA):
+    """Has another energy at hand than that of its position."""
+
+    def energy(self, energy, state):
+        return state.energy + 1
+
+
+class Through(MALA):
+    """Walks through the walls of a box."""
+
+    def step(self, energy, state, *, key):
+        open_energy = Callable(energy.fn, energy.params, Reals(2))
+        return MALA.step(self, open_energy, state, key=key)
+
+
+class Half(Gibbs):
+    """Updates one colour of the checkerboard only."""
+
+    def step(self, energy, state, *, key):
+        swept, info = Gibbs.step(self, energy, state, key=key)
+        return SiteState(jnp.where(need(energy, Conditionals, "Half").blocks[0] > 0, swept.position, state.position)), info
+
+
+@pytest.mark.parametrize(("kernel", "reason"), [(Still, "none of"), (Boastful, "acceptance stated"), (Shifted, "energy of the state")])
+def test_a_move_that_is_not_what_it_says_is_seen(kernel: type, reason: str) -> None:
+    with pytest.raises(LawViolation, match=reason):
+        check_moves(kernel(0.3), MIX, key=KEY)
+
+
+def test_a_kernel_that_cannot_reach_everything_is_seen() -> None:
+    check_exact_start(Half(), ISING, draws=2**15, key=KEY)  # it keeps the law, and is no use
+    with pytest.raises(LawViolation, match="from one point"):
+        check_forgets(Half(), ISING, key=KEY)
+
+
+def test_a_kernel_that_leaves_its_box_is_seen() -> None:
+    with pytest.raises(LawViolation, match="exact-start"):
+        check_exact_start(Through(0.4), problems.wedge(), draws=2**15, key=KEY)
+
+
+def test_compositions_refuse_what_has_a_memory() -> None:
+    tempering = ParallelTempering.over(MALA(0.3), LADDER)
+    for compose in (lambda k: Cycle((k,)), lambda k: Mixture((MALA(0.1), k), [0.5, 0.5]), lambda k: Cycle((Repeat(k, 2),))):
+        with pytest.raises(TypeError, match="lose its memory"):
+            compose(tempering)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: MALA(-0.1), "step_size"),
+        (lambda: ULA(0.0), "step_size"),
+        (lambda: Repeat(MALA(0.1), 0), "times=0"),
+        (lambda: Cycle(()), "no kernel"),
+        (lambda: Mixture((MALA(0.1), MALA(0.2)), [1.0]), "weights"),
+        (lambda: Mixture((MALA(0.1), MALA(0.2)), [1.0, -1.0]), "weights"),
+        (lambda: ParallelTempering.over(MALA(0.1), [1.0, 0.5]), "betas"),
+        (lambda: ParallelTempering.over(MALA(0.1), [0.2, 0.5]), "betas"),
+        (lambda: ParallelTempering.over(MALA(0.1), [0.0, 1.0]), "betas"),
+    ],
+)
+def test_hyper_parameters_without_meaning_are_refused(make, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_annealing_twice_compiles_once() -> None:
+    """The pilot walk that tunes a ladder is one program for any step size to start from."""
+    path = Geometric(Normal(jnp.zeros(2), jnp.ones(2)), MIX.energy)
+    times = schedule(4)
+    anneal(path, MALA(0.1), walkers=8, times=times, tune=4, progress=Silent(), key=KEY)
+    held = [fn._cached._cache_size() for fn in (annealing._pilot, annealing._advance)]
+    anneal(path, MALA(0.7), walkers=8, times=times, tune=4, progress=Silent(), key=KEY)
+    assert [fn._cached._cache_size() for fn in (annealing._pilot, annealing._advance)] == held
+
+
 def test_compile_count_catches_a_static_step_size() -> None:
     with pytest.raises(LawViolation, match="compiled"):
         check_compiles_once(StaticStep(0.1), MIX, key=KEY)
@@ -212,7 +312,7 @@ def test_cycle_reverses_order_and_parts() -> None:
 
 def test_continuous_kernels_refuse_spins() -> None:
     for kernel in (ULA(0.1), MALA(0.1)):
-        with pytest.raises(TypeError, match="real spaces, not on"):
+        with pytest.raises(TypeError, match="not on Spins"):
             kernel.init(ISING.energy, jnp.ones((3, 3)), key=KEY)
 
 
@@ -223,7 +323,8 @@ def test_one_rung_is_the_base_kernel() -> None:
     many, one = lone.init(MIX.energy, x, key=KEY), MALA(0.3).init(MIX.energy, x, key=KEY)
     tempered, plain = (jax.jit(lambda s, k, kernel=kernel: kernel.step(MIX.energy, s, key=k)[0]) for kernel in (lone, MALA(0.3)))
     for key in jax.random.split(KEY, 20):
-        inner = jax.random.split(jax.random.split(jax.random.split(key)[0], 1)[0], 1)[0]
+        local = jax.random.split(jax.random.split(key)[1], 1)[0]
+        inner = jax.random.split(jax.random.split(local)[1], 1)[0]
         many, one = tempered(many, key), plain(one, inner)
         np.testing.assert_array_equal(lone.position(many), one.position)
 

@@ -121,6 +121,6 @@ def test_a_population_step_is_paid_for_rung_by_rung():
 
     kernel = ParallelTempering.over(MALA(0.1), jnp.array([0.0, 0.5, 1.0]), Normal(jnp.zeros(2), jnp.ones(2)), moves=2)
     pcd = PersistentContrastiveDivergence(kernel, steps=4, chains=10)
-    # gradient 1, refresh of 3 rungs, 4 steps of 3 x (2 moves + 1 swap)
-    assert pcd.evaluations(32) == 32 + 10 * (1 + 3 + 4 * 3 * 3)
+    # gradient 1, 4 steps of 3 x (1 for the swap, 1 for the cache, 2 moves)
+    assert pcd.evaluations(32) == 32 + 10 * (1 + 4 * 3 * 4)
     assert DenoisingScoreMatching(0.1).evaluations(32) == 64

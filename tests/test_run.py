@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gibbsite.core import Binary, Callable, Reals, Spins, Status
+from gibbsite.core import Binary, Callable, Evidence, Normal, Reals, Spins, Status
 from gibbsite.energies import GaussianMixture, Ising
 from gibbsite.samplers import MALA, ULA, Gibbs, ParallelTempering, Progress, Silent, sample
+from gibbsite.samplers.start import check_counts, check_parts
 from gibbsite.testing import problems
 
 KEY = jax.random.key(8)
@@ -87,7 +88,8 @@ def test_nan_energies_are_reported() -> None:
 def test_a_frozen_chain_is_reported() -> None:
     run = sample(MALA(1e12), MIX.energy, chains=16, warmup=0, draws=64, key=KEY)
     assert run.status is Status.NO_MOVES
-    assert f"{run.energy} ?" in str(run) and "? No proposal was accepted" in str(run)
+    assert f"{run.energy} ?" in str(run) and "? Hardly any proposal" in str(run)
+    assert run.energy.evidence is Evidence.NOT_ESTABLISHED and run.energy.status is Status.NO_MOVES
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,8 @@ def test_a_frozen_chain_is_reported() -> None:
         ({"observe": {"energy": first}}, ValueError, "already"),
         ({"kernel": Gibbs()}, TypeError, "Conditionals"),
         ({"energy": Callable(lambda _, x: x, None, Reals(2))}, ValueError, "must be a scalar"),
-        ({"energy": Ising(4)}, TypeError, "real spaces"),
+        ({"energy": Ising(4)}, TypeError, "not on Spins"),
+        ({"keep": 5}, ValueError, "keep=5"),
     ],
 )
 def test_bad_input(options, error, message) -> None:
@@ -111,8 +114,20 @@ def test_bad_input(options, error, message) -> None:
         sample(given.pop("kernel"), given.pop("energy"), **given, key=KEY)
 
 
+def test_wrong_types_are_named() -> None:
+    for counts, message in (({"draws": 1e3}, "draws=1000.0"), ({"chains": "8"}, "chains=8")):
+        with pytest.raises(ValueError, match=message):
+            check_counts(**counts)
+    for kernel, energy, message in ((MALA, MIX.energy, "not a kernel"), (MALA(0.1), first, "Callable")):
+        with pytest.raises(TypeError, match=message):
+            check_parts(kernel, energy)
+    with pytest.raises(ValueError, match="every side"):
+        Reals(-1)
+    assert Reals(np.int64(2)).shape == (2,) and Ising(np.int64(8)).side == (8, 8)
+
+
 def test_an_unknown_observable_is_named() -> None:
-    run = sample(ULA(0.1), MIX.energy, chains=2, warmup=0, draws=2, key=KEY)
+    run = sample(MALA(0.1), MIX.energy, chains=2, warmup=0, draws=1, key=KEY)
     with pytest.raises(KeyError, match="it has energy"):
         run["magnetisation"]
     assert run.status is Status.TOO_SHORT
@@ -132,6 +147,30 @@ def test_interruption_closes_the_bar() -> None:
     with pytest.raises(KeyboardInterrupt):
         sample(ULA(0.1), MIX.energy, chains=2, warmup=0, draws=4, progress=bar, key=KEY)
     assert bar.closed
+
+
+def test_chains_that_never_leave_a_mode_establish_nothing() -> None:
+    """All 16 in the smaller of two far modes: the share on the right is 0 in every draw, and no error is stated for it."""
+    far = GaussianMixture([[-9.0, 0.0], [9.0, 0.0]], [1.0, 1.0], [0.25, 0.75])
+    init = jnp.array([-9.0, 0.0]) + jax.random.normal(KEY, (16, 2))
+    right = {"right": lambda x: jnp.asarray(x[0] > 0, float)}
+    run = sample(MALA(0.5), far, chains=16, warmup=50, draws=400, observe=right, init=init, progress=False, key=KEY)
+    assert run["right"].value == 0.0 and run["right"].status is Status.CONSTANT
+    assert run["right"].evidence is Evidence.NOT_ESTABLISHED and run["right"].ess is None and np.isnan(run["right"].stderr)
+    assert run.status is Status.CONSTANT and "0 ?" in str(run).replace("(nan)", "")
+
+
+def test_unadjusted_means_establish_nothing() -> None:
+    """At h = 0.4 the mean energy of a unit Gaussian on the plane is 1.25, not 1."""
+    run = sample(ULA(0.4), Normal(jnp.zeros(2), jnp.ones(2)), chains=256, warmup=50, draws=400, progress=False, key=KEY)
+    assert abs(run.energy.value - 1.25) < Z * run.energy.stderr
+    assert run.status is run.energy.status is Status.UNADJUSTED and run.energy.evidence is Evidence.NOT_ESTABLISHED
+
+
+def test_estimates_of_one_run_are_not_added_as_if_independent() -> None:
+    run = sample(MALA(0.3), MIX.energy, chains=16, warmup=50, draws=40, observe=first, progress=False, key=KEY)
+    with pytest.raises(ValueError, match="share a source"):
+        run.energy - run["first"]
 
 
 def test_two_chains_that_always_accept_tune_upward() -> None:

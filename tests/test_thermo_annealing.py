@@ -237,7 +237,7 @@ def test_weights_spread_over_a_thousand_nats():
     assert estimate.hi == math.inf
     with np.errstate(divide="ignore"):
         assert np.log(np.mean(np.exp(log_weights))) == -np.inf
-    path = Geometric(Normal(jnp.zeros(50), jnp.ones(50)), Normal(jnp.full(50, 8.0), jnp.full(50, 0.5)))
+    path = Geometric(Normal(jnp.zeros(50), jnp.ones(50)), Normal(jnp.full(50, 8.0), jnp.full(50, 0.3)))
     out = anneal(path, ULA(1e-3), walkers=64, times=(0.0, 0.5, 1.0), key=KEY)
     assert np.ptp(out.work) > 1000
     assert math.isfinite(out.log_z.value)

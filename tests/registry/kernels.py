@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, Cycle, Mixture, Normal, Normalised, Repeat, Sampleable
+from gibbsite.core import AbstractEnergy, AbstractKernel, Cycle, Geometric, Mixture, Normal, Normalised, Repeat, Sampleable, reference
 from gibbsite.samplers import MALA, ULA, BlockGibbs, Gibbs, GibbsWithGradients, ParallelTempering
 from gibbsite.testing import plane, problems, spins
 from gibbsite.testing.crooks import Witness
@@ -18,6 +18,7 @@ GAUSS = problems.Problem(_WELL, float(_WELL._log_z()), _WELL._sample)
 KERNELS: dict[str, tuple[AbstractKernel, problems.Problem]] = {
     "ula": (ULA(0.1), _MIX),
     "mala": (MALA(0.3), _MIX),
+    "mala in a box": (MALA(0.4), problems.wedge()),
     "gibbs": (Gibbs(), _ISING),
     "gibbs backward": (Gibbs(backward=True), _ISING),
     "block gibbs": (BlockGibbs(), _RBM),
@@ -34,12 +35,7 @@ def exact_rungs(kernel, key):
     first, rest = jax.random.split(key)
     noise = jax.random.normal(rest, (len(kernel.betas), 2))
     xs = _WELL.loc + _WELL.scale * noise / jnp.sqrt(kernel.betas)[:, None]
-    state = kernel.init(_WELL, xs[-1], key=first)
-
-    def settle(inner, beta, s, x):
-        return inner.refresh(kernel.path(_WELL)(beta), s, x)
-
-    return state._replace(states=jax.vmap(settle)(kernel.kernel, kernel.betas, state.states, xs))
+    return kernel.init(_WELL, xs[-1], key=first)._replace(positions=xs)
 
 
 class Known(AbstractEnergy):
@@ -65,4 +61,6 @@ def witness(name: str) -> Witness:
     problem = KERNELS[name][1]
     if problem is _RBM:
         return problem.energy.path(), Known(problem.energy, problem.log_z, problem.sample)
+    if problem is KERNELS["mala in a box"][1]:
+        return Geometric(reference(problem.energy.space), problem.energy), Known(problem.energy, problem.log_z, problem.sample)
     return spins() if problem is _ISING else plane()

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from gibbsite.core.energy import AbstractEnergy, Scalar, as_float
+from gibbsite.core.energy import AbstractEnergy, Scalar, as_float, check_values
 from gibbsite.core.kernel import AbstractAdaptation, AbstractKernel, Info
 
 
@@ -22,8 +22,13 @@ class Repeat(AbstractKernel):
 
     reversible = property(lambda self: self.kernel.reversible)  # type: ignore[assignment]
     reports_work = property(lambda self: self.kernel.reports_work)  # type: ignore[assignment]
+    has_memory = property(lambda self: self.kernel.has_memory)  # type: ignore[assignment]
     # Several steps would settle the switch in the first one on the way there and on the way back: not a time reversal.
     settles_switch = property(lambda self: self.kernel.settles_switch and self.times == 1)  # type: ignore[assignment]
+
+    def __check_init__(self) -> None:
+        if self.times < 1:
+            raise ValueError(f"times={self.times}: Repeat makes at least one step.")
 
     @property
     def cost(self) -> int:
@@ -78,13 +83,19 @@ class _Within(AbstractAdaptation):
 
 
 class Cycle(AbstractKernel):
-    """Each kernel once, in order; the time reversal runs the reversed kernels in reversed order."""
+    """Each kernel once, in order; the time reversal runs the reversed kernels in reversed order.
+
+    Warm-up does not tune the parts: give them tuned.
+    """
 
     kernels: tuple[AbstractKernel, ...]
 
     reversible = False
     reports_work = property(lambda self: all(k.reports_work for k in self.kernels))  # type: ignore[assignment]
     settles_switch = False
+
+    def __check_init__(self) -> None:
+        _check_parts("Cycle", self.kernels)
 
     @property
     def cost(self) -> int:
@@ -119,6 +130,7 @@ class Mixture(AbstractKernel):
     """One of the kernels, drawn with the given probabilities; reversible if all of them are.
 
     The choice is part of the path and is the same in the time reversal, so the work is that of the kernel chosen.
+    Warm-up does not tune the parts: give them tuned.
     """
 
     kernels: tuple[AbstractKernel, ...]
@@ -127,6 +139,12 @@ class Mixture(AbstractKernel):
     reversible = property(lambda self: all(k.reversible for k in self.kernels))  # type: ignore[assignment]
     reports_work = property(lambda self: all(k.reports_work for k in self.kernels))  # type: ignore[assignment]
     settles_switch = False
+
+    def __check_init__(self) -> None:
+        _check_parts("Mixture", self.kernels)
+        if self.weights.shape != (len(self.kernels),):
+            raise ValueError(f"Mixture has weights of shape {self.weights.shape} for {len(self.kernels)} kernels; give one each.")
+        check_values("Mixture", "weights", self.weights, lambda w: w >= 0, "probabilities, none of them negative")
 
     @property
     def cost(self) -> int:
@@ -160,6 +178,14 @@ class Mixture(AbstractKernel):
 
     def reverse(self) -> "Mixture":
         return Mixture(tuple(kernel.reverse() for kernel in self.kernels), self.weights)
+
+
+def _check_parts(name: str, kernels: tuple[AbstractKernel, ...]) -> None:
+    if not kernels:
+        raise ValueError(f"{name}(()) has no kernel: give at least one.")
+    for kernel in kernels:
+        if kernel.has_memory:
+            raise TypeError(f"{name} would restart {type(kernel).__name__} from a single x and lose its memory: use it on its own.")
 
 
 def _leg(kernel: AbstractKernel, energy: AbstractEnergy, x: PyTree, key: Key[Array, ""]) -> tuple[PyTree, Info]:

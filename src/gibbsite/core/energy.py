@@ -11,7 +11,9 @@ from collections.abc import Callable as Function
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core.space import AbstractSpace, Product
@@ -22,6 +24,21 @@ Scalar = Float[Array, ""]
 def as_float(value: Any) -> Array:
     """`value` as a strongly typed array of the default float dtype (a bare `0.1` is weakly typed and recompiles)."""
     return jnp.asarray(value, jnp.result_type(float))
+
+
+def check_values(owner: str, name: str, value: Any, allowed: Function[[Any], Any], remedy: str) -> None:
+    """Raises ValueError where a value is not allowed; one that is being traced is not looked at."""
+    if not isinstance(value, jax.core.Tracer) and not np.all(allowed(np.asarray(value))):
+        raise ValueError(f"{owner} has {name}={np.asarray(value)}: give {remedy}.")
+
+
+def _array_leaves(params: PyTree) -> PyTree:
+    """Numbers with a decimal point as array leaves, so that another value is no other program; the rest as it is."""
+    return jax.tree.map(lambda leaf: as_float(leaf) if _is_decimal(leaf) else leaf, params)
+
+
+def _is_decimal(leaf: Any) -> bool:
+    return isinstance(leaf, float) or (isinstance(leaf, np.ndarray | np.generic) and np.issubdtype(leaf.dtype, np.floating))
 
 
 class Capability(eqx.Module):
@@ -179,8 +196,12 @@ class Sum(AbstractEnergy):
     second: AbstractEnergy
 
     def __check_init__(self) -> None:
-        if self.first.space.shape != self.second.space.shape:
-            raise ValueError(f"Sum of energies on shapes {self.first.space.shape} and {self.second.space.shape}; both must agree.")
+        one, two = self.first.space, self.second.space
+        if type(one) is not type(two) or one.shape != two.shape:
+            raise ValueError(
+                f"Sum of energies on {type(one).__name__} of shape {one.shape} and {type(two).__name__} of shape {two.shape}; "
+                "both must be one space."
+            )
 
     @property
     def space(self) -> AbstractSpace:
@@ -198,11 +219,12 @@ class Sum(AbstractEnergy):
 class Callable(AbstractEnergy):
     """A user's function `fn(params, x) -> scalar` on a space; `params` may be any PyTree of arrays, or None.
 
-    The function is compiled once: change `params`, not the function.
+    The function is compiled once: change `params`, not the function. Floats among them become array leaves; an integer
+    stays one, and another integer is another program.
     """
 
     fn: Function[[PyTree, PyTree], Scalar] = eqx.field(static=True)
-    params: PyTree
+    params: PyTree = eqx.field(converter=_array_leaves)
     space: AbstractSpace
 
     def __call__(self, x: PyTree) -> Array:
@@ -233,6 +255,4 @@ class Independent(AbstractEnergy):
         return sum((need(part, Normalised, "Independent").log_z() for part in self.parts), jnp.zeros(()))
 
     def _sample(self, *, key: Key[Array, ""]) -> tuple:
-        from jax.random import split
-
-        return tuple(draw(part, key=k) for part, k in zip(self.parts, split(key, len(self.parts)), strict=True))
+        return tuple(draw(part, key=k) for part, k in zip(self.parts, jax.random.split(key, len(self.parts)), strict=True))

@@ -48,9 +48,11 @@ class Status(enum.Enum):
     NON_FINITE = "Not-a-number or infinite values arose: check the energy's support, or take smaller steps."
     NOT_CONVERGED = "The solver or the chains had not converged: give more iterations, or longer runs."
     NOT_MIXED = "Chains disagree (R-hat above 1.05): run longer, or use parallel tempering."
-    NO_MOVES = "No proposal was accepted: take a smaller step, or let warm-up tune it."
-    INFINITE_VARIANCE = "The estimator's variance is infinite here: use states in between, or Bennett's method."
-    TOO_SHORT = "Too few draws for an error bar: use at least 32 draws or 16 chains."
+    NO_MOVES = "Hardly any proposal was accepted: take another step size, or let warm-up tune it."
+    CONSTANT = "The observable never varied, so its error is unknown: the chains may be stuck; start them wide, or temper."
+    UNADJUSTED = "The moves were unadjusted, so means are biased by the step size: use MALA, or weights from the work."
+    INFINITE_VARIANCE = "The estimator's variance may be infinite here: use states in between, or Bennett's method."
+    TOO_SHORT = "Too few draws for an error bar: draw for 300 autocorrelation times, or use 16 chains and more."
 
 
 def _own_source() -> frozenset[object]:
@@ -62,8 +64,8 @@ class Estimate:
     """A value (a float, an array, or None where nothing is established) with standard error, interval and evidence.
 
     `lo` and `hi` bound the value at `level` (Gaussian if not given); `ess` is the effective number of independent
-    samples; `sources` marks the data it came from: two estimates of one source are correlated, and `+` and `-` refuse
-    them (use `plus(other, covariance=...)`).
+    samples; `sources` marks the data it came from: two estimates of one source (all those of one run, say) are correlated,
+    and `+` and `-` refuse them (use `plus(other, covariance=...)`).
     """
 
     value: Any
@@ -135,6 +137,18 @@ class Estimate:
         below = _hypot(self.value - self.lo, ratio * (other.value - other.lo), 2 * z**2 * covariance)
         above = _hypot(self.hi - self.value, ratio * (other.hi - other.value), 2 * z**2 * covariance)
         return Estimate(value, stderr, value - below, value + above, self.level, ess, status, evidence, sources)
+
+    def doubted(self, status: Status) -> "Estimate":
+        """The same number, not established for this reason."""
+        return dataclasses.replace(self, status=status, evidence=Evidence.NOT_ESTABLISHED)
+
+    def __float__(self) -> float:
+        if self.value is None:
+            raise ValueError(f"This estimate has no value: {self.status.value}")
+        return float(self.value)
+
+    def __format__(self, spec: str) -> str:
+        return format(float(self), spec) if spec else str(self)
 
     def __str__(self) -> str:
         if self.value is None:

@@ -61,6 +61,8 @@ class AbstractKernel(eqx.Module):
     reports_work: eqx.AbstractClassVar[bool]
     # True where `step` on a state cached under an earlier energy accounts for the switch as well (unadjusted moves).
     settles_switch: eqx.AbstractClassVar[bool]
+    # True where a state is more than one x with a cache (replicas, momenta): no composition may restart it from x.
+    has_memory = False
 
     @property
     def cost(self) -> int:

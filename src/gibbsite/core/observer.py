@@ -15,10 +15,13 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from gibbsite.core.energy import Scalar
-from gibbsite.core.estimate import Estimate, Evidence, Status
+from gibbsite.core.estimate import Estimate, Status
 from gibbsite.core.sums import Pair, zeros
 
 BATCHES = 32
+INDEPENDENT = 16  # chains from which on their means alone give the error
+LONG = 10  # autocorrelation times that a batch must hold: its variance is then short by 5 %
+LEAST = 15  # degrees of freedom of an error bar
 
 
 class AbstractObserver(eqx.Module):
@@ -118,7 +121,10 @@ class Diagnosis(NamedTuple):
 
 @np.errstate(invalid="ignore", over="ignore")  # what is not finite is reported by the status
 def diagnose(acc: Moments) -> Diagnosis:
-    """Mean, error, split R-hat (Gelman & Rubin 1992, halves) and tau from moments with axes `(chains, batches, *f)`."""
+    """Mean, error, split R-hat (Gelman & Rubin 1992, halves) and tau from moments with axes `(chains, batches, *f)`.
+
+    An observable that never varied has no error, no effective sample size and no autocorrelation time: NaN, not zero.
+    """
     weight = np.asarray(acc.weight, np.float64)
     filled = weight.min(axis=0) > 0
     weight = weight[:, filled].reshape(weight.shape[0], -1, *(1,) * (acc.first.hi.ndim - 2))
@@ -126,35 +132,60 @@ def diagnose(acc: Moments) -> Diagnosis:
     mean = np.average(first, axis=(0, 1), weights=np.broadcast_to(weight, first.shape))
     # Second moments about the mean, from the batch means: no cancellation of large raw moments across chains.
     spread = np.mean(second - first**2, axis=(0, 1)) + np.mean((first - mean) ** 2, axis=(0, 1))
-    spread = np.maximum(spread, 0.0)
+    spread = np.where(spread > 1e-12 * mean**2, spread, 0.0)
     total = float(weight.sum() / max(1, np.prod(weight.shape[2:])))
-    variance, dof = _variance_of_mean(first)
-    ess = np.where(variance > 0, spread / np.where(variance > 0, variance, 1.0), total)
-    tau = total / np.maximum(ess, 1e-300)
+    variance, dof, enough = _variance_of_mean(first, spread, total)
+    ess = np.where(spread > 0, spread / np.where(variance > 0, variance, 1.0), np.nan)
     rhat = _split_rhat(first, spread)
-    value, stderr = (float(v) if np.ndim(v) == 0 else v for v in (mean, np.sqrt(variance)))
-    if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(spread))):
-        status = Status.NON_FINITE
-    elif dof < 7:
-        status = Status.TOO_SHORT
-    else:
-        status = Status.NOT_MIXED if np.any(rhat > 1.05) else Status.OK
-    evidence = Evidence.UNBIASED if status is Status.OK else Evidence.NOT_ESTABLISHED
+    status = _status(mean, spread, rhat, enough=enough)
+    value, stderr = (float(v) if np.ndim(v) == 0 else v for v in (mean, np.where(spread > 0, np.sqrt(variance), np.nan)))
     half = _student_quantile(0.95, max(dof, 1)) * stderr
-    estimate = Estimate(value, stderr, value - half, value + half, ess=float(np.min(ess)), status=status, evidence=evidence)
-    return Diagnosis(estimate, rhat, tau)
+    least = float(np.min(ess)) if np.all(spread > 0) else None
+    estimate = Estimate(value, stderr, value - half, value + half, ess=least)
+    return Diagnosis(estimate if status is Status.OK else estimate.doubted(status), rhat, total / ess)
 
 
-def _variance_of_mean(means: np.ndarray) -> tuple[np.ndarray | np.floating, int]:
-    """Variance of the grand mean: between chains where there are 16 or more, else the larger of that and batch means."""
+def _status(mean: Any, spread: Any, rhat: Any, *, enough: bool) -> Status:
+    if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(spread))):
+        return Status.NON_FINITE
+    if not np.all(np.isfinite(rhat) | (rhat == np.inf)):
+        return Status.TOO_SHORT
+    if np.any(rhat > 1.05):
+        return Status.NOT_MIXED
+    if not np.all(spread > 0):
+        return Status.CONSTANT
+    return Status.OK if enough else Status.TOO_SHORT
+
+
+def _variance_of_mean(means: np.ndarray, spread: Any, total: float) -> tuple[np.ndarray, int, bool]:
+    """Variance of the grand mean, its degrees of freedom, and whether there were draws enough for it.
+
+    With 16 chains or more, from the spread of their means: chains are independent whatever their autocorrelation.
+    """
     chains, batches = means.shape[:2]
-    between = np.var(means.mean(axis=1), axis=0, ddof=1) / chains if chains > 1 else np.zeros(means.shape[2:])
-    if chains >= 16:
-        return between, chains - 1
+    if chains >= INDEPENDENT:
+        return np.asarray(np.var(means.mean(axis=1), axis=0, ddof=1) / chains), chains - 1, batches > 1
     if batches < 2:
-        return np.full(means.shape[2:], np.nan), 0
-    within = np.var(means, axis=1, ddof=1).mean(axis=0) / (chains * batches)
-    return np.maximum(between, within), chains * (batches - 1)
+        return np.full(means.shape[2:], np.nan), 0, False
+    return _batch_means(means, spread, total)
+
+
+def _batch_means(means: np.ndarray, spread: Any, total: float) -> tuple[np.ndarray, int, bool]:
+    """The same from batch means within chains (Geyer, Statistical Science 7, 1992), batches joined in pairs if need be.
+
+    They are taken as independent where one holds `LONG` autocorrelation times; where none does, draws were too few.
+    """
+    chains, batches = means.shape[:2]
+    for joined in (1, 2):
+        groups = batches // joined
+        parts = means[:, : groups * joined].reshape(chains, groups, joined, *means.shape[2:]).mean(axis=2)
+        dof = chains * (groups - 1)
+        variance = np.asarray(np.var(parts, axis=1).sum(axis=0) / max(dof, 1) * groups / (chains * groups))
+        tau = total * variance / np.where(spread > 0, spread, np.inf)
+        surely = np.max(tau) * (1 + 2 * np.sqrt(2 / max(dof, 1)))  # two of its own errors above: a low one is no luck
+        if total / (chains * groups) >= LONG * surely:
+            return variance, dof, dof >= LEAST
+    return variance, dof, False
 
 
 def _split_rhat(means: np.ndarray, spread: np.ndarray | np.floating) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A path joins two energies: `path(t)` is an energy, from a base at `t = 0` to a target at `t = 1`.
 
-`path.work(t0, t1, x)` is the work of the switch, `U_t1(x) - U_t0(x)` in nats, formed analytically: a float32
-difference of two large energies loses the digits that matter. Schedules of `t` are plain arrays, kept apart.
+`path.work(t0, t1, x)` is the work of the switch, `U_t1(x) - U_t0(x)` in nats, formed analytically where the path is
+linear in t: a float32 difference of two large energies loses the digits that matter. Schedules of `t` are plain arrays, kept apart.
 """
 
 import abc

@@ -6,7 +6,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core.energy import AbstractEnergy, Capability, Conditionals, Independent, Normalised, Sampleable, Scalar, as_float
+from gibbsite.core.energy import (
+    AbstractEnergy,
+    Capability,
+    Conditionals,
+    Independent,
+    Normalised,
+    Sampleable,
+    Scalar,
+    as_float,
+    check_values,
+)
 from gibbsite.core.space import AbstractSpace, Binary, Box, Product, Reals, Spins, two_valued, values
 
 
@@ -101,6 +111,8 @@ def reference(space: AbstractSpace) -> AbstractEnergy:
     if isinstance(space, Reals):
         return Normal(jnp.zeros(space.shape), jnp.ones(space.shape))
     if isinstance(space, Box):
+        for name, end in (("low", space.low), ("high", space.high)):
+            check_values("A Box without uniform law", name, end, np.isfinite, "finite bounds, or a start (init=) or base of your own")
         return Uniform(space)
     if two_valued(space):
         return Coins(space, jnp.zeros(space.shape))

@@ -6,8 +6,9 @@ that one energy serves gradients, Gibbs updates and networks alike.
 
 import abc
 import math
+import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, SupportsIndex, TypeGuard
 
 import equinox as eqx
 import jax
@@ -19,8 +20,20 @@ from jaxtyping import Array, Bool, Float, PyTree
 ArrayLike = jaxtyping.ArrayLike | Sequence  # what `jnp.asarray` takes: numbers, arrays, and lists of them
 
 
-def _shape(shape: int | tuple[int, ...]) -> tuple[int, ...]:
-    return (shape,) if isinstance(shape, int) else tuple(shape)
+def as_shape(shape: SupportsIndex | Sequence[SupportsIndex]) -> tuple[int, ...]:
+    """A shape, given as one whole number or several.
+
+    Raises:
+        ValueError: a side is not a positive whole number.
+    """
+    sides = (shape,) if hasattr(shape, "__index__") else shape
+    try:
+        whole = tuple(operator.index(side) for side in sides)
+    except TypeError as error:
+        raise ValueError(f"shape {shape!r}: give whole numbers, such as 2 or (8, 8).") from error
+    if any(side < 1 for side in whole):
+        raise ValueError(f"shape {whole}: every side must be at least 1.")
+    return whole
 
 
 class AbstractSpace(eqx.Module):
@@ -59,7 +72,7 @@ def _is_shape(s: object) -> bool:
 class Reals(AbstractSpace):
     """All real arrays of one shape."""
 
-    shape: tuple[int, ...] = eqx.field(static=True, converter=_shape)
+    shape: tuple[int, ...] = eqx.field(static=True, converter=as_shape)
 
     def contains(self, x: Float[Array, "*x"]) -> Bool[Array, ""]:
         return jnp.all(jnp.isfinite(x))
@@ -75,6 +88,10 @@ class Box(AbstractSpace):
         dtype = jnp.result_type(float)
         self.low, self.high = jnp.broadcast_arrays(jnp.asarray(low, dtype), jnp.asarray(high, dtype))
 
+    def __check_init__(self) -> None:
+        if not isinstance(self.low, jax.core.Tracer) and not np.all(self.low < self.high):
+            raise ValueError(f"Box from low={self.low} to high={self.high}: low must be below high on every axis.")
+
     @property
     def shape(self) -> tuple[int, ...]:
         return self.low.shape
@@ -86,7 +103,7 @@ class Box(AbstractSpace):
 class Spins(AbstractSpace):
     """Arrays of -1 and +1."""
 
-    shape: tuple[int, ...] = eqx.field(static=True, converter=_shape)
+    shape: tuple[int, ...] = eqx.field(static=True, converter=as_shape)
 
     def contains(self, x: Float[Array, "*x"]) -> Bool[Array, ""]:
         return jnp.all(jnp.abs(x) == 1)
@@ -95,7 +112,7 @@ class Spins(AbstractSpace):
 class Binary(AbstractSpace):
     """Arrays of 0 and 1."""
 
-    shape: tuple[int, ...] = eqx.field(static=True, converter=_shape)
+    shape: tuple[int, ...] = eqx.field(static=True, converter=as_shape)
 
     def contains(self, x: Float[Array, "*x"]) -> Bool[Array, ""]:
         return jnp.all((x == 0) | (x == 1))
@@ -136,6 +153,7 @@ def require(space: AbstractSpace, x: PyTree, name: str, *, batched: bool = False
     Raises:
         ValueError: the shape is another one, or a value lies outside the support; names both and the remedy.
     """
+    x = x if isinstance(space, Product) else jnp.asarray(x, jnp.result_type(float))
     x = jax.tree.map(lambda a: jnp.asarray(a, jnp.result_type(float)), x)
     got = jax.tree.map(lambda a: a.shape[1:] if batched else a.shape, x)
     if got != space.shape:

@@ -14,7 +14,8 @@ class Pair(eqx.Module):
 
     def add(self, term: Float[Array, "*s"]) -> "Pair":
         """The pair with `term` added, rounding error kept."""
-        total = self.hi + term
+        # What has become infinite stays so: a walker behind a wall has weight 0 whatever it does next.
+        total = jnp.where(jnp.isposinf(self.hi), self.hi, self.hi + term)
         part = total - self.hi
         error = (self.hi - (total - part)) + (term - part)
         return Pair(total, self.lo + jnp.where(jnp.isfinite(total), error, 0.0))  # an infinite sum stays infinite, not NaN

@@ -1,5 +1,8 @@
 """Spins on a lattice."""
 
+from collections.abc import Sequence
+from typing import SupportsIndex
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +10,12 @@ from jaxtyping import Array, Float
 
 from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Conditionals, Spins, as_float
 from gibbsite.core.energy import Scalar
+from gibbsite.core.space import as_shape
+
+
+def _sides(side: SupportsIndex | Sequence[SupportsIndex]) -> tuple[int, ...]:
+    sides = as_shape(side)
+    return sides * 2 if len(sides) == 1 else sides
 
 
 class Ising(AbstractEnergy):
@@ -16,7 +25,7 @@ class Ising(AbstractEnergy):
     updates the two colours of a checkerboard in turn; with odd ones it needs up to five blocks.
     """
 
-    side: tuple[int, int] = eqx.field(static=True, converter=lambda s: (s, s) if isinstance(s, int) else tuple(s))
+    side: tuple[int, int] = eqx.field(static=True, converter=_sides)
     coupling: Scalar = eqx.field(converter=as_float, default=1.0)
     field: Float[Array, "..."] = eqx.field(converter=as_float, default=0.0)
 

@@ -1,5 +1,6 @@
 """Tuning during warm-up."""
 
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -7,6 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gibbsite.core import AbstractAdaptation, as_float
+
+STEP_SIZE = attrgetter("step_size")  # one object: an attrgetter equals no other, and a new one compiles a new program
 
 
 class _State(NamedTuple):

@@ -1,6 +1,5 @@
 """Langevin moves on real spaces: `y = x - h grad U(x) + sqrt(2 h) xi`, unadjusted or accepted."""
 
-from operator import attrgetter
 from typing import NamedTuple
 
 import equinox as eqx
@@ -8,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractAdaptation, AbstractEnergy, AbstractKernel, Info, as_float, no_work, two_valued
-from gibbsite.core.energy import Scalar
-from gibbsite.samplers.adapt import DualAveraging
+from gibbsite.core import AbstractAdaptation, AbstractEnergy, AbstractKernel, AbstractSpace, ArrayLike, Box, Info, Reals, as_float, no_work
+from gibbsite.core.energy import Scalar, check_values
+from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
 
 
 class LangevinState(NamedTuple):
@@ -27,9 +26,14 @@ def evaluate(energy: AbstractEnergy, x: Float[Array, "*x"]) -> LangevinState:
     return LangevinState(x, value, grad)
 
 
-def _continuous(energy: AbstractEnergy, user: str) -> None:
-    if two_valued(energy.space):
-        raise TypeError(f"{user} moves in real spaces, not on {type(energy.space).__name__}: use Gibbs or GibbsWithGradients.")
+def _check_space(energy: AbstractEnergy, user: str, *spaces: type[AbstractSpace]) -> None:
+    if not isinstance(energy.space, spaces):
+        names, remedy = " or ".join(s.__name__ for s in spaces), "MALA on a Box, Gibbs or GibbsWithGradients on spins and bits"
+        raise TypeError(f"{user} moves on {names}, not on {type(energy.space).__name__}: use {remedy}.")
+
+
+def _check_step(user: str, step_size: ArrayLike) -> None:
+    check_values(user, "step_size", step_size, lambda h: h > 0, "a positive number, in squared units of x")
 
 
 def _propose(state: LangevinState, step: Scalar | float, key: Key[Array, ""]) -> Float[Array, "*x"]:
@@ -58,8 +62,11 @@ class ULA(AbstractKernel):
     reports_work = True
     settles_switch = True
 
+    def __check_init__(self) -> None:
+        _check_step("ULA", self.step_size)
+
     def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> LangevinState:
-        _continuous(energy, "ULA")
+        _check_space(energy, "ULA", Reals)  # nothing keeps an unadjusted move inside bounds
         return evaluate(energy, x)
 
     def step(self, energy: AbstractEnergy, state: LangevinState, *, key: Key[Array, ""]) -> tuple[LangevinState, Info]:
@@ -89,8 +96,11 @@ class MALA(AbstractKernel):
     reports_work = True
     settles_switch = False
 
+    def __check_init__(self) -> None:
+        _check_step("MALA", self.step_size)
+
     def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> LangevinState:
-        _continuous(energy, "MALA")
+        _check_space(energy, "MALA", Reals, Box)
         return evaluate(energy, x)
 
     def step(self, energy: AbstractEnergy, state: LangevinState, *, key: Key[Array, ""]) -> tuple[LangevinState, Info]:
@@ -115,4 +125,4 @@ class MALA(AbstractKernel):
         return evaluate(energy, state.position if x is None else x)
 
     def adaptation(self) -> AbstractAdaptation:
-        return DualAveraging(attrgetter("step_size"), as_float(0.574))
+        return DualAveraging(STEP_SIZE, as_float(0.574))

@@ -83,8 +83,7 @@ class Run:
         return f"{type(self.kernel).__name__}: {self.chains} chains x {self.draws} draws in {self.seconds:.1f} s, acceptance {accept}"
 
     def _cells(self) -> list[tuple[str, ...]]:
-        frozen = self.status is Status.NO_MOVES
-        return [_cells(name, row, doubtful=frozen or not _established(row)) for name, row in self.rows.items()]
+        return [_cells(name, row, doubtful=not _established(row)) for name, row in self.rows.items()]
 
     def _notes(self) -> list[str]:
         """What the status says; where a row is marked with a question mark, one line for each reason."""
@@ -95,6 +94,10 @@ class Run:
 HEAD = ("observable", "mean", "ESS", "R-hat", "tau")
 
 
+def _figure(value: Any, spec: str) -> str:
+    return "-" if value is None or np.any(np.isnan(value)) else f"{np.max(value):{spec}}"
+
+
 def _established(row: Row) -> bool:
     return row.estimate.evidence is not Evidence.NOT_ESTABLISHED
 
@@ -102,6 +105,5 @@ def _established(row: Row) -> bool:
 def _cells(name: str, row: Row, *, doubtful: bool) -> tuple[str, ...]:
     """The row's text; a mean that is not established is marked, so that it cannot be read as an answer."""
     ess = "-" if row.estimate.ess is None else f"{row.estimate.ess:.0f}"
-    rhat = "-" if row.rhat is None else f"{np.max(row.rhat):.3f}"
-    tau = "-" if row.tau is None else f"{np.max(row.tau):.1f}"
+    rhat, tau = _figure(row.rhat, ".3f"), _figure(row.tau, ".1f")
     return name, f"{row.estimate} ?" if doubtful else str(row.estimate), ess, rhat, tau

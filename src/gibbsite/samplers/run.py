@@ -1,5 +1,6 @@
 """`sample`: many chains, one compiled loop, statistics inside it."""
 
+import dataclasses
 import time
 
 import jax
@@ -10,9 +11,11 @@ from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractObserver, Mome
 from gibbsite.core.keys import chain_keys
 from gibbsite.samplers import loop
 from gibbsite.samplers.loop import Carry, Problem
-from gibbsite.samplers.progress import Progress
+from gibbsite.samplers.progress import Progress, Silent
 from gibbsite.samplers.report import Row, Run
 from gibbsite.samplers.start import Observe, check_counts, check_parts, observers_of, spread, start, with_buffers
+
+FEW_MOVES = 10  # accepted moves of a chain below which it has gone nowhere
 
 
 def sample(
@@ -26,7 +29,7 @@ def sample(
     keep: int | None = None,
     init: "PyTree | Run | None" = None,
     chunk: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool = True,
     key: Key[jax.Array, ""],
 ) -> Run:
     """Run `chains` independent copies of `kernel` on `energy`.
@@ -45,21 +48,25 @@ def sample(
         TypeError: the kernel needs a space or a capability that the energy has not.
     """
     check_counts(chains=chains, warmup=warmup, draws=draws, keep=1 if keep is None else keep)
+    if keep is not None and keep > draws:
+        raise ValueError(f"keep={keep} stores no draw of draws={draws}: give keep={draws} or less.")
     check_parts(init.kernel if isinstance(init, Run) else kernel, energy)
     begun = time.perf_counter()
     keys = chain_keys(key, chains)
     kernel, states, made = start(kernel, energy, init, keys)
     problem = Problem(energy, observers_of(observe), spread(keys, chains))
     carry = Carry(kernel, spread(states, chains))
-    progress = progress or Progress("sampling", warmup + draws)
+    shown = progress if isinstance(progress, Progress) else Progress("sampling", warmup + draws) if progress else Silent()
     try:
-        carry = _warm_up(problem, carry, made, warmup, chunk, progress, tune=not isinstance(init, Run))
+        carry = _warm_up(problem, carry, made, warmup, chunk, shown, tune=not isinstance(init, Run))
         thin = keep or draws + 1
         carry = with_buffers(problem, carry, draws // thin)
-        carry = loop.run(problem, carry, first=made + warmup, total=draws, thin=thin, chunk=chunk, progress=progress)
+        carry = loop.run(problem, carry, first=made + warmup, total=draws, thin=thin, chunk=chunk, progress=shown)
     finally:
-        progress.close()
-    rows, infos = _rows(problem.observers, carry.accs), _means(carry.infos, draws)
+        shown.close()
+    infos = _means(carry.infos, draws)
+    flaw = _flaw(infos, draws)
+    rows = {name: _marked(row, flaw) for name, row in _rows(problem.observers, carry.accs).items()}
     return Run(
         kernel=carry.kernel,
         target=energy,
@@ -69,7 +76,7 @@ def sample(
         draws=draws,
         rows=rows,
         infos=infos,
-        status=_status(rows, infos),
+        status=_status(rows),
         samples=jax.tree.map(lambda a: np.swapaxes(a, 0, 1), carry.kept),
         seconds=time.perf_counter() - begun,
     )
@@ -87,10 +94,11 @@ def _warm_up(problem: Problem, carry: Carry, first: int, steps: int, chunk: int 
 
 def _rows(observers: dict[str, AbstractObserver], accs: dict[str, PyTree]) -> dict[str, Row]:
     """Estimates from accumulators `batches chains *acc`."""
-    rows = {}
+    rows, source = {}, frozenset([object()])  # draws of one run: no two of its estimates are independent
     for name, observer in observers.items():
         acc = jax.tree.map(lambda a: np.swapaxes(np.asarray(a), 0, 1), accs[name])
-        rows[name] = Row(*diagnose(acc)) if isinstance(acc, Moments) else Row(observer.finalise(acc), None, None)
+        row = Row(*diagnose(acc)) if isinstance(acc, Moments) else Row(observer.finalise(acc), None, None)
+        rows[name] = row._replace(estimate=dataclasses.replace(row.estimate, sources=source))
     return rows
 
 
@@ -100,10 +108,20 @@ def _means(infos: PyTree, draws: int) -> dict[str, np.ndarray]:
     return {name: np.asarray(pair.float64().mean(axis=0) / draws) for name, pair in named.items()}
 
 
-def _status(rows: dict[str, Row], infos: dict[str, np.ndarray]) -> Status:
-    found = {row.estimate.status for row in rows.values()}
-    if Status.NON_FINITE in found:
-        return Status.NON_FINITE
-    if np.min(infos["accept_prob"]) <= 0:
+def _flaw(infos: dict[str, np.ndarray], draws: int) -> Status:
+    """What is wrong with the moves themselves, and so with every mean."""
+    if np.min(infos["accept_prob"]) * draws < min(FEW_MOVES, draws / 2):
         return Status.NO_MOVES
+    # A kernel that keeps its law reports work 0 and nothing else.
+    return Status.UNADJUSTED if infos["shadow_work"] != 0 else Status.OK
+
+
+def _marked(row: Row, flaw: Status) -> Row:
+    known = flaw is Status.OK or row.estimate.status is Status.NON_FINITE
+    return row if known else row._replace(estimate=row.estimate.doubted(flaw))
+
+
+def _status(rows: dict[str, Row]) -> Status:
+    """The most serious status among the rows: the one that stands first in `Status`."""
+    found = {row.estimate.status for row in rows.values()}
     return next((status for status in Status if status in found - {Status.OK}), Status.OK)

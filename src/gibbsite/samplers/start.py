@@ -20,16 +20,19 @@ Observe = Function | AbstractObserver | dict[str, Any]
 POSITION, STATE = 2**31 - 1, 2**31 - 2  # step numbers whose keys draw the first positions and states
 
 
-def check_counts(**counts: int) -> None:
-    """Raises ValueError naming the first count that is too small (`warmup` may be 0)."""
+def check_counts(**counts: Any) -> None:
+    """Raises ValueError naming the first count that is no whole number or too small (`warmup` may be 0)."""
     for name, value in counts.items():
         least = 0 if name == "warmup" else 1
-        if value < least:
+        if not hasattr(value, "__index__") or value < least:
             raise ValueError(f"{name}={value}: give a whole number of at least {least}.")
 
 
-def check_parts(kernel: AbstractKernel, energy: AbstractEnergy) -> None:
+def check_parts(kernel: Any, energy: Any) -> None:
     """Traces energy and kernel once without compiling, so that what does not fit is named at once."""
+    for part, kind, wanted in ((kernel, AbstractKernel, "a kernel, such as MALA(0.1)"), (energy, AbstractEnergy, "an energy")):
+        if not isinstance(part, kind):
+            raise TypeError(f"{part!r} is not {wanted}; a function becomes one by Callable(fn, params, space).")
     x, key = energy.space.struct(), jax.eval_shape(lambda: jax.random.key(0))
     out = eqx.filter_eval_shape(energy, x)
     if getattr(out, "shape", None) != ():

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractPath, Geometric, Tempered, as_float, reference, two_valued
+from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractPath, Box, Geometric, Reals, Tempered, as_float, reference, two_valued
 from gibbsite.samplers import Silent, sample
 from gibbsite.testing.law import LawViolation, Z, bounded, chi_square, z_test
 from gibbsite.testing.problems import Problem, states
@@ -40,6 +40,9 @@ def check_kernel(
     """
     one, two, three = jax.random.split(key, 3)
     check_exact_start(kernel, problem, start=start, draws=draws, steps=steps, key=one)
+    check_moves(kernel, problem, key=one)
+    if not kernel.settles_switch:
+        check_forgets(kernel, problem, key=two)
     if kernel.reversible:
         check_reversible(kernel, problem, draws=draws, key=two)
     if kernel.reports_work:
@@ -64,6 +67,52 @@ def check_exact_start(
     if two_valued(problem.energy.space) and problem.energy.space.size <= 12 and not np.any(np.asarray(work)):
         law = np.asarray(jax.nn.softmax(-jax.vmap(problem.energy)(states(problem.energy))), np.float64)
         chi_square(name, "exact-start law, counts of states", np.bincount(_codes(ys), minlength=len(law)), law / law.sum())
+
+
+def check_moves(kernel: AbstractKernel, problem: Problem, *, draws: int = 2**14, key: Key[Array, ""]) -> None:
+    """The energy that a kernel has at hand is that of its position; one that accepts or rejects moves as often as it says."""
+    name = type(kernel).__name__
+    moved, accept, cached, energy = (
+        np.asarray(a, np.float64) for a in _one_move(kernel, problem.energy, problem.sample, jax.random.split(key, draws))
+    )
+    bounded(name, "energy of the state against energy of its position", cached - energy, 1e-4 * (1 + np.abs(energy)))
+    if not np.any(moved):
+        raise LawViolation(f"{name}: none of {draws} chains moved in one step.")
+    if kernel.reversible and (accept.min() < 1 or isinstance(problem.energy.space, Reals | Box)):
+        z_test(name, "acceptance stated against moves made", moved - accept)
+
+
+@eqx.filter_jit
+def _one_move(
+    kernel: AbstractKernel, energy: AbstractEnergy, exact: Function[..., PyTree], keys: Array
+) -> tuple[Array, Array, Array, Array]:
+    def one(key: Key[Array, ""]) -> tuple[Array, Array, Array, Array]:
+        first, cache, move = jax.random.split(key, 3)
+        x = exact(key=first)
+        state, info = kernel.step(energy, kernel.init(energy, x, key=cache), key=move)
+        y = kernel.position(state)
+        moved = jnp.any(jnp.stack([jnp.any(a != b) for a, b in zip(jax.tree.leaves(x), jax.tree.leaves(y), strict=True)]))
+        return moved, jnp.mean(info.accept_prob), kernel.energy(energy, state), energy(y)
+
+    return jax.vmap(one)(keys)
+
+
+def check_forgets(kernel: AbstractKernel, problem: Problem, *, draws: int = 2**13, steps: int = 500, key: Key[Array, ""]) -> None:
+    """Started all at one point, chains follow the law after `steps` moves: a kernel that cannot reach a part of it is seen."""
+    one, two = jax.random.split(key)
+    _, ys, _ = _trajectories(kernel, Problem(problem.energy, problem.log_z, _Same(problem.sample(key=one))), None, steps, draws, one)
+    xs = jax.vmap(lambda k: problem.sample(key=k))(jax.random.split(two, draws))
+    f, g = (np.asarray(_features(problem.energy, problem.log_z, x), np.float64) for x in (xs, ys))
+    z_test(type(kernel).__name__, f"law after {steps} moves from one point", g - f)
+
+
+class _Same(eqx.Module):
+    """One x for every key."""
+
+    x: PyTree
+
+    def __call__(self, *, key: Key[Array, ""]) -> PyTree:
+        return self.x
 
 
 def check_reversible(kernel: AbstractKernel, problem: Problem, *, draws: int = 2**18, key: Key[Array, ""]) -> None:

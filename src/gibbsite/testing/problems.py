@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
-from gibbsite.core import AbstractEnergy, Latent, as_float, capability, draw, values
+from gibbsite.core import AbstractEnergy, Box, Callable, Latent, as_float, capability, draw, values
 from gibbsite.energies import BinaryRBM, GaussianMixture, GaussianRBM, Ising
 from gibbsite.thermo import enumerate_log_z
 
@@ -78,4 +78,23 @@ def gaussian_rbm() -> Problem:
     return Problem(energy, log_z, sample)
 
 
-PROBLEMS: dict[str, Function[[], Problem]] = {"mixture": mixture, "ising": ising, "rbm": rbm, "gaussian rbm": gaussian_rbm}
+def wedge() -> Problem:
+    """A slope in a box, `U = 1.5 x_1 - 0.8 x_2`: most of the mass lies against two of the walls."""
+    low, high, slope = jnp.array([0.0, -1.0]), jnp.array([1.0, 2.0]), jnp.array([1.5, -0.8])
+    energy = Callable(_slope, slope, Box(low, high))
+    ends = np.asarray(jnp.stack([low, high]), np.float64)
+    k = np.asarray(slope, np.float64)
+    log_z = float(np.sum(np.log(-np.diff(np.exp(-k * ends), axis=0)[0] / k)))
+
+    def sample(*, key: Key[Array, ""]) -> Array:
+        u = jax.random.uniform(key, (2,))  # the inverse of the distribution function, axis by axis
+        return low - jnp.log1p(-u * -jnp.expm1(-slope * (high - low))) / slope
+
+    return Problem(energy, log_z, sample)
+
+
+def _slope(slope: Array, x: Array) -> Array:
+    return jnp.sum(slope * x)
+
+
+PROBLEMS: dict[str, Function[[], Problem]] = {"mixture": mixture, "ising": ising, "rbm": rbm, "gaussian rbm": gaussian_rbm, "wedge": wedge}

@@ -38,6 +38,7 @@ from gibbsite.thermo.weights import log_mean
 
 ROUNDS = 16  # tuning moves at each time
 BASE_DRAW, START, PILOT = 2**31 - 1, 2**31 - 2, 2**31 - 3  # numbers of keys that no step uses
+FORWARD, BACKWARD = 2**31 - 4, 2**31 - 5  # so that one key given to several verbs gives each its own draws
 
 Settle = Literal["own", "next"]
 
@@ -106,14 +107,14 @@ def anneal(
         ValueError: times, walkers or settle make no sense.
     """
     times = _times(times)
-    _check_kernel(kernel, settle)
+    _check_kernel(kernel, len(times), settle)
     base = _base(path)
     need(base, Sampleable, "anneal")
-    if walkers < 2:
-        raise ValueError(f"walkers={walkers}: give at least two.")
+    if not hasattr(walkers, "__index__") or walkers < 2:
+        raise ValueError(f"walkers={walkers}: give a whole number of at least two.")
     if tune and isinstance(kernel, AbstractKernel):
         kernel = _tuned(path, kernel, times, tune, jax.random.fold_in(key, PILOT))
-    keys = chain_keys(key, walkers)
+    keys = chain_keys(jax.random.fold_in(key, FORWARD), walkers)
     xs = _draw(base, keys)
     work, positions, acceptance = _walk(path, kernel, times, xs, keys, settle, progress or Progress("annealing", len(times)))
     constant = float(need(base, Normalised, "anneal").log_z())
@@ -135,11 +136,11 @@ def anneal_reverse(
     It is an upper bound in expectation where `x` are exact, independent draws; otherwise it is as good as they are.
     """
     times = _times(times)
-    _check_kernel(kernel, settle)
+    _check_kernel(kernel, len(times), settle)
     constant = float(need(_base(path), Normalised, "anneal_reverse").log_z())
     xs = require(path(times[-1]).space, x, "x", batched=True)
     back = kernel.reverse(settle) if isinstance(kernel, Ladder) else kernel.reverse()
-    keys = chain_keys(key, len(jax.tree.leaves(xs)[0]))
+    keys = chain_keys(jax.random.fold_in(key, BACKWARD), len(jax.tree.leaves(xs)[0]))
     work, positions, acceptance = _walk(path, back, times[::-1], xs, keys, settle, progress or Progress("annealing back", len(times)))
     log_z = -log_mean(-work) + constant
     return Annealing(log_z, work, positions, acceptance, kernel, constant)
@@ -152,8 +153,14 @@ def _times(times: ArrayLike) -> Float[Array, " times"]:
     return as_float(times)
 
 
-def _check_kernel(kernel: AbstractKernel | Ladder, settle: str) -> None:
-    kernel = kernel.kernel if isinstance(kernel, Ladder) else kernel
+def _check_kernel(kernel: AbstractKernel | Ladder, times: int, settle: str) -> None:
+    if isinstance(kernel, Ladder):
+        rungs = {len(leaf) for leaf in jax.tree.leaves(kernel) if eqx.is_array(leaf)}
+        if rungs - {times}:
+            raise ValueError(
+                f"the Ladder has kernels for {min(rungs - {times})} times and times= has {times}: give the times it was made for."
+            )
+        kernel = kernel.kernel
     name = type(kernel).__name__
     if not kernel.reports_work:
         raise TypeError(

@@ -45,9 +45,12 @@ def log_mean(log_weights: ArrayLike, *, evidence: Evidence = Evidence.LOWER, lev
 def heavy_tailed(log_weights: Float[np.ndarray, " n"]) -> bool:
     """Whether the weights' variance looks infinite: a tail index above 1/2 by more than its standard error.
 
-    Hill's estimate from the k = 2 sqrt(n) largest weights, with error index / sqrt(k) (Annals of Statistics 3, 1975).
+    Heavy but finite tails are called infinite, too: lognormal weights of width 1 at n = 200 in one case of seven, of
+    width 2 at n = 10,000 nearly always. Hill's estimate from the k = 2 sqrt(n) largest weights, with error
+    index / sqrt(k) (Annals of Statistics 3, 1975).
     """
-    tail = min(math.ceil(2 * math.sqrt(len(log_weights))), len(log_weights) - 1)
-    top = np.partition(log_weights, -tail - 1)[-tail - 1 :]
+    finite = log_weights[np.isfinite(log_weights)]
+    tail = min(math.ceil(2 * math.sqrt(len(log_weights))), len(finite) - 1)
+    top = np.partition(finite, -tail - 1)[-tail - 1 :]
     index = float(np.mean(top[1:])) - float(top[0])
     return index * (1 - 1 / math.sqrt(tail)) > 0.5
