@@ -1,8 +1,10 @@
 """Untrained Boltzmann machines that start as the decoupled law of the data's own scale."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import paramax
 from jaxtyping import Array, Float, Key
 from scipy.optimize import brentq
 
@@ -24,7 +26,8 @@ def gaussian_machine(visible: int, hidden: int, *, key: Key[Array, ""]) -> Gauss
 
     A unit `softplus(a (u.x - t))` takes curvature `a^2 sigmoid'` along u from the bowl `|x|^2 / (2 SHARP^2)`; `a` is such that
     together they leave a law of width `BREADTH` at the mean. Ridges come in pairs of opposite u, so that slopes cancel.
-    With few units: unit noise and couplings near 0.
+    What is trained is u, t and the mean in units of the noise, all of order one: `weights = a SHARP u`, `hidden_bias = -a t`.
+    The noise stays: every unit leans on it, so its gradient is the noisiest of all. Few units: unit noise, couplings near 0.
     """
     if hidden < 32 * visible:
         weights = 0.01 * jax.random.normal(key, (visible, hidden))
@@ -35,9 +38,21 @@ def gaussian_machine(visible: int, hidden: int, *, key: Key[Array, ""]) -> Gauss
     u = u / jnp.linalg.norm(u, axis=1, keepdims=True)
     t = jax.random.uniform(place, (pairs,), minval=-REACH, maxval=REACH)
     slope = _slope(visible, hidden)
-    weights = slope * SHARP * jnp.concatenate([u, -u])[:hidden].T
-    bias = -slope * jnp.concatenate([t, t])[:hidden]
-    return GaussianRBM(weights, jnp.zeros(visible), bias, jnp.full(visible, jnp.log(as_float(SHARP))))
+    zeros = jnp.zeros(visible)
+    weights, offsets = jnp.concatenate([u, -u])[:hidden].T, -jnp.concatenate([t, t])[:hidden]
+    machine = GaussianRBM(weights, zeros, offsets, jnp.full(visible, jnp.log(as_float(SHARP))))
+    parts = _times(weights, slope * SHARP), _times(zeros, SHARP), _times(offsets, slope), paramax.NonTrainable(machine.log_scale)
+    return eqx.tree_at(lambda m: (m.weights, m.visible_bias, m.hidden_bias, m.log_scale), machine, parts)
+
+
+def _times(unit: Array, scale: float) -> paramax.Parameterize:
+    """`scale * unit`, of which `unit` is trained: Adam moves every number it trains by the same amount."""
+    return paramax.Parameterize(multiply, unit, paramax.NonTrainable(as_float(scale)))
+
+
+def multiply(unit: Array, scale: Array) -> Array:
+    """Has a name, as what is saved with a model must."""
+    return unit * scale
 
 
 def _slope(visible: int, hidden: int) -> float:

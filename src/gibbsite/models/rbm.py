@@ -9,6 +9,9 @@ from gibbsite.models.chains import annealed_draw, warmed_draw
 from gibbsite.objectives import PersistentContrastiveDivergence
 from gibbsite.samplers import BlockGibbs
 
+# On reals: Adam evens out the walkers' noise over updates, so few walkers and many updates learn most from a budget.
+WALKERS = 24
+
 
 class RBM(AbstractModel):
     """A machine with a `Latent` view, trained and drawn from through the energy of its visible units.
@@ -28,7 +31,7 @@ class RBM(AbstractModel):
 
     @property
     def space(self) -> AbstractSpace:
-        return self.machine.space
+        return self.as_energy().space
 
     def as_energy(self) -> AbstractEnergy:
         return paramax.unwrap(self.machine)
@@ -40,4 +43,7 @@ class RBM(AbstractModel):
         return annealed_draw(model.machine.path(model.base.field), BlockGibbs(), 5 * self.warmup, self.steps, key=key)
 
     def objective(self) -> PersistentContrastiveDivergence:
-        return PersistentContrastiveDivergence(paramax.unwrap(self.kernel))
+        kernel = paramax.unwrap(self.kernel)
+        if isinstance(self.space, Reals):
+            return PersistentContrastiveDivergence(kernel, chains=WALKERS)
+        return PersistentContrastiveDivergence(kernel)

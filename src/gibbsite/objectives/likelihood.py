@@ -30,6 +30,7 @@ from gibbsite.core.energy import Scalar
 from gibbsite.core.objective import Metrics
 from gibbsite.objectives.gradient import gradient
 from gibbsite.samplers import ParallelTempering
+from gibbsite.samplers.tempering import Replicas
 
 
 class MaximumLikelihood(AbstractObjective):
@@ -147,14 +148,14 @@ class PersistentContrastiveDivergence(AbstractObjective):
         return batch_size + self.chains * (1 + kernel.cache_cost + self.steps * kernel.cost)
 
 
-def rung_log_z(kernel: ParallelTempering, energy: AbstractEnergy, states: PyTree) -> Scalar:
+def rung_log_z(kernel: ParallelTempering, energy: AbstractEnergy, states: Replicas) -> Scalar:
     """log Z from the replicas, by Bennett's midpoint between neighbouring rungs:
 
     log Z_{r+1}/Z_r = log E_r[exp(-w/2)] - log E_{r+1}[exp(+w/2)], w the work of the switch r -> r+1.
     """
     path = kernel.path(energy)
     assert path.base is not None
-    xs = jax.vmap(lambda replicas: jax.vmap(lambda k, s: k.position(s))(kernel.kernel, replicas.states))(states)
+    xs = states.positions
     work = jax.vmap(jax.vmap(path.work), in_axes=(None, None, 0))
     up = work(kernel.betas[:-1], kernel.betas[1:], xs[:, :-1])
     down = work(kernel.betas[:-1], kernel.betas[1:], xs[:, 1:])
