@@ -20,7 +20,8 @@ def test_a_card_may_be_short() -> None:
     assert Card.parse('data = ["moons"]') == Card(data=("moons",))
     assert Card.parse('budget = "standard"').seeds == (0, 1, 2)
     custom = Card.parse("[budget]\nevaluations = 1000\n").budget
-    assert custom == dataclasses.replace(BUDGETS["quick"], evaluations=1000)
+    assert custom == dataclasses.replace(BUDGETS["quick"], name="custom", evaluations=1000)
+    assert Card.parse(Card(budget=custom).to_toml()).budget == custom
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The command line: bad input is answered by one sentence and exit status 2, with nothing written."""
 
+import json
 import pathlib
 import subprocess
 import sys
@@ -128,6 +129,15 @@ def test_doctor_finds_wrong_sums(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.exit_code == 1
     assert "NOT OK" in done.output
     assert "wrong" in done.output
+
+
+def test_json_for_machines() -> None:
+    parts = json.loads(run("list", "--json").output)
+    assert set(parts) == {"energies", "kernels", "objectives", "models", "data"}
+    assert "MALA" in parts["kernels"] and "flow" in parts["models"]
+    findings = json.loads(run("doctor", "--json").output)
+    assert {finding["name"] for finding in findings} == {"versions", "devices", "self-check", "free disk"}
+    assert all(finding["fine"] for finding in findings)
 
 
 def test_list_has_every_part() -> None:

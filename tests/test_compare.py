@@ -10,16 +10,20 @@ import sys
 import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gibbsite.compare import Budget, CardError, Comparison, compare, grid
 from gibbsite.compare.card import Card
-from gibbsite.compare.constants import AGREE, chosen, constants, disagreement
-from gibbsite.compare.evaluate import sample
+from gibbsite.compare.constants import AGREE, annealed, chosen, constants, disagreement
+from gibbsite.compare.evaluate import closeness, sample
+from gibbsite.compare.plan import card_of, plan
 from gibbsite.compare.store import Store
-from gibbsite.core import Estimate, Evidence, Sampleable, Status, capability
+from gibbsite.core import Estimate, Evidence, Normalised, Sampleable, Status, capability, need
+from gibbsite.data import from_array
 from gibbsite.data import load as load_data
+from gibbsite.energies import GaussianMixture, Rescaled
 from gibbsite.models import PARADIGMS
 from gibbsite.samplers import Silent
 from gibbsite.train import load
@@ -149,6 +153,37 @@ def test_data_units_and_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     assert abs(disagreement(held)) < AGREE
     assert held["ais"].stderr < 0.05
     assert capability(data.truth, Sampleable)
+
+
+def test_annealing_knows_no_units() -> None:
+    """Columns a billion times apart in scale: the same log Z, as well known."""
+    scale, centre = np.array([1e-6, 1e3]), np.array([3e-5, -2e4])
+    rows = np.random.default_rng(4).normal(centre, scale, size=(500, 2))
+    energy = Rescaled(GaussianMixture(jnp.array([[-1.0, 0.0], [1.0, 0.5]]), 0.5, jnp.array([0.3, 0.7])), centre, scale)
+    budget = Budget("", 1, 1, 1, walkers=512, temperatures=100)
+    found = annealed(energy, rows, budget, Silent(), key=jax.random.key(3))
+    assert abs(found.value - need(energy, Normalised, "test").log_z()) < AGREE * found.stderr
+    assert found.stderr < 0.05
+
+
+def test_distances_know_no_units() -> None:
+    rows, draws = np.random.default_rng(5).normal([[[0.0]], [[0.2]]], size=(2, 300, 2))
+    plain, wide = (
+        {name: m.value for name, m in closeness(draws * units, from_array(rows * units)).items()} for units in ([1, 1], [1, 1000])
+    )
+    assert plain == pytest.approx(wide, rel=1e-4)
+    assert plain["energy_distance"] > 0
+
+
+def test_models_and_data_as_people_give_them() -> None:
+    rows = np.random.default_rng(6).normal(size=(60, 3))
+    for models in ("flow, rbm", ["flow", "rbm"], ("flow", "rbm")):
+        assert [cell.model for cell in plan(rows, models=models).cells] == ["flow", "rbm"]
+    assert plan(rows, columns="x3,x1").datasets["data"].columns == ("x3", "x1")
+    with pytest.raises(CardError, match="A list is no data for a comparison: give a name"):
+        card_of([[1.0, 2.0]])
+    with pytest.raises(CardError, match="did you mean 'flow'"):
+        plan(rows, models="flwo")
 
 
 def test_disagreement_and_choice() -> None:

@@ -1,5 +1,6 @@
 """The loop: it learns what is exact, resumes to the same bits after a kill, and says how it ended."""
 
+import itertools
 import os
 import pathlib
 import signal
@@ -19,6 +20,8 @@ from gibbsite.objectives import MaximumLikelihood
 from gibbsite.samplers import Silent
 from gibbsite.train import CheckpointError, fit
 from gibbsite.train.checkpoint import header
+from gibbsite.train.loop import SMOOTHING
+from gibbsite.train.prepare import prepare
 
 KEY = jax.random.key(2)
 SCRIPT = """
@@ -140,6 +143,17 @@ def test_a_score_that_does_not_improve_stops_early():
     done = fit(flow(), data(40), budget=4000 * 32, batch_size=32, learning_rate=0.1, patience=3, key=KEY)
     assert done.status == "early"
     assert done.evaluations < 4000 * 32
+
+
+def test_the_model_is_that_of_its_best_round():
+    """Forty rows are soon learned by heart; the model that comes back is from before, though the whole budget was spent."""
+    done = fit(flow(), data(40), budget=4000 * 32, batch_size=32, learning_rate=0.1, patience=99, key=KEY)
+    scores = done.history["score"]
+    best = int(np.argmin(list(itertools.accumulate(scores, lambda mean, score: mean + SMOOTHING * (score - mean)))))
+    energy = done.model.model.as_energy()
+    found = -np.mean(jax.vmap(lambda x: log_prob(energy, x))(prepare(flow(), data(40)).validation))
+    assert done.status == "ok" and done.evaluations == 4000 * 32
+    assert abs(found - scores[best]) < 1e-4 < scores[-1] - scores[best]
 
 
 def test_a_budget_too_small_is_named():

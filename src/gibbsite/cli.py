@@ -1,5 +1,6 @@
 """The command line: parses and calls, and says in one sentence what went wrong."""
 
+import json
 import os
 import pathlib
 import sys
@@ -13,13 +14,14 @@ from gibbsite.compare.card import BUDGETS, CardError
 from gibbsite.compare.catalogue import catalogue
 from gibbsite.compare.doctor import examine
 from gibbsite.compare.run import compare as run_comparison
-from gibbsite.compare.summary import sentence, verdicts
+from gibbsite.compare.summary import lines
 from gibbsite.compare.table import show
 from gibbsite.data import DataError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 ABOUT = "Energies defined, sampled, normalised, learned from data, and compared."
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 app = typer.Typer(
@@ -65,12 +67,12 @@ def compare(
     try:
         done = run_comparison(
             target,
-            models=_split(models),
+            models=models,
             budget=budget,
             seed=seed,
             out=out,
             fresh=fresh,
-            columns=_split(columns),
+            columns=columns,
             dequantise=dequantise or None,
         )
     except (CardError, DataError) as error:
@@ -82,8 +84,8 @@ def compare(
         typer.echo(done.json())
     else:
         show(done.records, _console())
-        for verdict in verdicts(done.records):
-            typer.echo(sentence(verdict))
+        for verdict in done.verdicts:
+            typer.echo("\n".join(lines(verdict)))
         typer.echo(f"The report: {done.report}")
     if done.failed:
         typer.echo(f"{len(done.failed)} of {len(done.records)} fits failed; the same command tries them again.", err=True)
@@ -91,22 +93,30 @@ def compare(
 
 
 @app.command(epilog="Example: gibbsite doctor")
-def doctor() -> None:
+def doctor(*, as_json: AsJson = False) -> None:
     """Check this machine: versions, devices, compiled sums against eager ones, free disk."""
     findings = examine(pathlib.Path.cwd())
-    for finding in findings:
-        typer.echo(f"{'ok' if finding.fine else 'NOT OK':7}{finding.name}: {finding.text}")
+    if as_json:
+        typer.echo(json.dumps([finding._asdict() for finding in findings], indent=1))
+    else:
+        for finding in findings:
+            typer.echo(f"{'ok' if finding.fine else 'NOT OK':7}{finding.name}: {finding.text}")
     if not all(finding.fine for finding in findings):
         raise typer.Exit(FAILED)
 
 
 @app.command("list", epilog="Example: gibbsite list")
-def list_parts() -> None:
+def list_parts(*, as_json: AsJson = False) -> None:
     """List energies, kernels, objectives, models and data, one line each."""
-    for kind, lines in catalogue().items():
-        typer.echo(f"{kind}")
-        for name, text in lines:
-            typer.echo(f"  {name:28}{text}")
+    parts = catalogue()
+    if as_json:
+        typer.echo(json.dumps({kind: dict(entries) for kind, entries in parts.items()}, indent=1, ensure_ascii=False))
+        return
+    wide = 2 + max(len(name) for entries in parts.values() for name, _ in entries)
+    for kind, entries in parts.items():
+        typer.echo(kind)
+        for name, text in entries:
+            typer.echo(f"  {name:{wide}}{text}")
 
 
 def main() -> None:
@@ -126,10 +136,6 @@ def _refuse(error: Exception, *, debug: bool) -> NoReturn:
         traceback.print_exception(error)
     typer.echo(f"gibbsite: {error}", err=True)
     raise typer.Exit(BAD_INPUT)
-
-
-def _split(names: str | None) -> list[str] | None:
-    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
 
 
 def _console() -> object:

@@ -22,7 +22,8 @@ class Budget:
 
     `evaluations` counts examples through the network, forward and backward, negatives and sampler steps included;
     `parameters` is met within a factor 1.5. The rest is spent after training, alike for all: `draws` from each model,
-    annealing of `walkers` through `temperatures`. `seeds` is how many fits are made where the card names no seeds.
+    annealing of `walkers` through `temperatures`. `seeds` is how many fits are made where the card names no seeds. A
+    table that changes a named budget makes it "custom".
     """
 
     name: str
@@ -125,7 +126,8 @@ def _budget(value: Any, lines: "_Lines") -> Budget:
             raise lines.error(entry, unknown("budget", number, BUDGETS) + ", or give every entry of [budget] yourself")
         if entry != "name" and (type(number) is not int or number < 1):
             raise lines.error(entry, f"{entry} = {number!r}: give a whole number of at least 1")
-    return dataclasses.replace(start, **value)
+    made = dataclasses.replace(start, **value)
+    return made if made == start or made.name not in BUDGETS else dataclasses.replace(made, name="custom")
 
 
 def budget_named(name: str, lines: "_Lines | None" = None) -> Budget:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
@@ -17,15 +16,16 @@ from gibbsite.core import (
     Evidence,
     Geometric,
     Latent,
-    Normal,
     Normalised,
     Status,
     as_float,
     capability,
     exact,
+    reference,
     schedule,
     two_valued,
 )
+from gibbsite.energies import Rescaled
 from gibbsite.samplers import MALA, BlockGibbs, GibbsWithGradients, Progress
 from gibbsite.thermo import anneal, enumerate_log_z, quadrature
 
@@ -44,7 +44,7 @@ def constants(
         "own": _own(energy),
         "quadrature": _quadrature(energy, data),
         "enumeration": _enumeration(energy),
-        "ais": _ais(energy, data, budget, progress, key),
+        "ais": annealed(energy, data, budget, progress, key=key),
     }
     return {name: estimate for name, estimate in held.items() if estimate is not None}
 
@@ -83,7 +83,9 @@ def _enumeration(energy: AbstractEnergy) -> Estimate | None:
     return enumerate_log_z(energy)
 
 
-def _ais(energy: AbstractEnergy, data: np.ndarray, budget: Budget, progress: Progress, key: Array) -> Estimate:
+def annealed(
+    energy: AbstractEnergy, data: Float[np.ndarray, "n *x"], budget: Budget, progress: Progress, *, key: Key[Array, ""]
+) -> Estimate:
     """Annealed from the independent law with the data's own means and spreads (Neal 2001)."""
     path, kernel, steps = _route(energy, data, budget)
     progress.total = steps
@@ -94,9 +96,9 @@ def _ais(energy: AbstractEnergy, data: np.ndarray, budget: Budget, progress: Pro
 def _route(energy: AbstractEnergy, data: np.ndarray, budget: Budget) -> tuple[AbstractPath, AbstractKernel, int]:
     """The path, the kernel and the number of temperatures that suit the space and the capabilities."""
     if not two_valued(energy.space):
-        spread = np.maximum(data.std(axis=0), 1e-3)
-        base = Normal(jnp.asarray(data.mean(axis=0)), jnp.asarray(spread))
-        return Geometric(base, energy), MALA(as_float(0.1 * np.mean(spread) ** 2)), budget.temperatures
+        centre, spread = data.mean(axis=0), data.std(axis=0)
+        standard = Rescaled(energy, -centre / spread, 1 / spread)  # x = centre + spread z: one step size suits all columns
+        return Geometric(reference(energy.space), standard), MALA(as_float(0.1)), budget.temperatures
     coins = Coins.like(energy.space, data)
     latent = capability(energy, Latent)
     if latent is not None and latent.path is not None:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gibbsite.compare.report import versions
+from gibbsite.compare.versions import versions
 
 TOLERANCE = 1e-4  # relative; float32 sums of 256 terms stay below 1e-5
 

@@ -34,7 +34,7 @@ def evaluate(
     board.check()
     held = {f"log_z_{name}": estimate for name, estimate in log_zs.items()}
     log_z = chosen(log_zs)
-    held |= {"log_z": log_z, **_likelihood(energy, log_z, data), **_closeness(draws, data), **_modes(draws, data)}
+    held |= {"log_z": log_z, **_likelihood(energy, log_z, data), **closeness(draws, data), **_modes(draws, data)}
     if (apart := disagreement(log_zs)) is not None:
         held["log_z_disagreement"] = Estimate(apart, 1.0)
     return held, _arrays(energy, log_z, draws, data)
@@ -73,8 +73,10 @@ def _likelihood(energy: AbstractEnergy, log_z: Estimate, data: Dataset) -> Metri
 DISTANCES = {"mmd": metrics.mmd, "energy_distance": metrics.energy_distance}
 
 
-def _closeness(draws: np.ndarray, data: Dataset) -> Metrics:
-    return {name: metric(draws[:JUDGED], np.asarray(data.test)[:JUDGED]) for name, metric in DISTANCES.items()}
+def closeness(draws: np.ndarray, data: Dataset) -> Metrics:
+    """Distances in standard units, so that no column counts for more because of its units."""
+    ours, theirs = data.standardise(draws[:JUDGED]), data.standardise(data.test[:JUDGED])
+    return {name: metric(ours, theirs) for name, metric in DISTANCES.items()}
 
 
 def _modes(draws: np.ndarray, data: Dataset) -> Metrics:
@@ -86,7 +88,7 @@ def _modes(draws: np.ndarray, data: Dataset) -> Metrics:
 
 def noise_floors(data: Dataset) -> Metrics:
     """What the distances come to between two halves of the data: no model can be told from the truth below that."""
-    real = np.concatenate([data.test, data.validation, data.train])[: 2 * JUDGED]
+    real = data.standardise(np.concatenate([data.test, data.validation, data.train])[: 2 * JUDGED])
     floors = {f"{name}_floor": metrics.noise_floor(metric, real, key=jax.random.key(0)) for name, metric in DISTANCES.items()}
     if data.modes is None:
         return floors
@@ -96,7 +98,7 @@ def noise_floors(data: Dataset) -> Metrics:
 
 def _arrays(energy: AbstractEnergy, log_z: Estimate, draws: np.ndarray, data: Dataset) -> dict[str, np.ndarray]:
     constant = 0.0 if log_z.value is None else float(log_z.value)
-    test, mine, window = np.asarray(data.test, np.float32)[:JUDGED], draws[:JUDGED], extent(data)
+    test, mine, window = np.asarray(data.test, np.float32), draws[:JUDGED], extent(data)
     points = [test, mine] if window is None else [test, mine, grid(window)]
     heights = np.asarray(energies(energy, jnp.asarray(np.concatenate(points))), np.float32) + constant  # one call, one program
     of_data, of_draws, of_grid = np.split(heights, [len(test), len(test) + len(mine)])

@@ -207,7 +207,7 @@ def log_z(points: Sequence[LogZ], labels: Sequence[str], looks: Mapping[str, Sty
         axes.grid(axis="y", visible=False)
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.25))
 
-    return panel(draw, alt=alt, width=4.6, height=1.45 + 0.38 * len(labels))
+    return panel(draw, alt=alt, width=3.7, height=1.45 + 0.38 * len(labels))
 
 
 def curve(evaluations: np.ndarray, score: np.ndarray, look: Style, *, alt: str) -> str:

@@ -16,6 +16,7 @@ from gibbsite.compare.evaluate import Metrics, evaluate, noise_floors
 from gibbsite.compare.plan import Plan, fingerprint
 from gibbsite.compare.progress import Board, StoppedError
 from gibbsite.compare.store import Cell, Record, Store
+from gibbsite.compare.versions import versions
 from gibbsite.core import AbstractModel, AbstractObjective
 from gibbsite.models import PARADIGMS
 from gibbsite.train import CheckpointError, Fit, fit, save
@@ -62,7 +63,8 @@ class Grid:
         if isinstance(error, StoppedError):
             raise KeyboardInterrupt
         base: Record = {"dataset": cell.dataset, "model": cell.model, "seed": cell.seed, "parameters": 0, "evaluations": 0}
-        base |= {"seconds": time.perf_counter() - begun, "status": "ok", "reason": "", "fingerprint": mark, "metrics": {}}
+        base |= {"seconds": time.perf_counter() - begun, "status": "ok", "reason": "", "training": "", "metrics": {}}
+        base |= {"fingerprint": mark, "versions": versions()}
         if error is not None:
             record = base | {"status": "failed", "reason": reason(error)}
             self.store.write(cell, record, {})
@@ -86,7 +88,7 @@ class Grid:
         metrics |= self.floors[cell.dataset]
         arrays |= {f"history_{name}": np.asarray(series) for name, series in fitted.history.items()}
         self.store.clear_draft(cell)
-        facts = {"parameters": int(fitted.parameters), "evaluations": int(fitted.evaluations)}
+        facts = {"parameters": int(fitted.parameters), "evaluations": int(fitted.evaluations), "training": fitted.reason}
         return facts | {"metrics": {name: estimate.record() for name, estimate in metrics.items()}}, arrays, fitted.model
 
     def _fit(self, cell: Cell, model: AbstractModel, objective: AbstractObjective, *, key: Key[Array, ""]) -> Fit:

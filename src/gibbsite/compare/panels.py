@@ -160,7 +160,7 @@ def training(shown: Sequence[Shown]) -> str:
         return figures.curve(at, score, figures.style(cell.place), alt=alt)
 
     text = "The validation score that each objective is judged by. They differ in unit and meaning: read each for its shape."
-    return _row("Training", text, [_figure(panel(c), c.name, "validation score") for c in held]) if held else ""
+    return _row("Training", text, [_figure(panel(c), c.name, c.record["training"]) for c in held]) if held else ""
 
 
 def _has(cell: Shown, name: str) -> bool:

@@ -10,10 +10,11 @@ import numpy as np
 
 from gibbsite.compare.card import Budget, Card, CardError, budget_named, check_models
 from gibbsite.compare.store import Cell
-from gibbsite.data import NAMES, Dataset, load
+from gibbsite.data import NAMES, Dataset, from_array, load
 from gibbsite.models import PARADIGMS
 
-Target = str | pathlib.Path | Card | Dataset | None
+Names = str | Iterable[str] | None
+Target = str | pathlib.Path | Card | Dataset | np.ndarray | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,19 +30,22 @@ class Plan:
 def plan(
     target: Target,
     *,
-    models: Iterable[str] | None = None,
+    models: Names = None,
     budget: str | Budget | None = None,
     seed: int | None = None,
-    columns: Iterable[str] | None = None,
+    columns: Names = None,
     dequantise: bool | None = None,
 ) -> Plan:
-    """The plan for a card, a path to one, the name or file of a data set, or a `Dataset`; None is the default card.
+    """The plan for a card, a path to one, the name or file of a data set, a `Dataset` or an array; None is the default card.
 
     What is given beside it replaces the card's own entries.
 
     Raises:
         CardError, DataError: a name is unknown, or the card or the data cannot be used.
     """
+    models, columns = listed(models), listed(columns)
+    if isinstance(target, np.ndarray):
+        target = from_array(target, columns=columns, dequantise=bool(dequantise))
     card = overridden(card_of(target), models=models, budget=budget, seed=seed, columns=columns, dequantise=dequantise)
     check_models(card.models)
     datasets = {target.name: target} if isinstance(target, Dataset) else _load(card)
@@ -56,10 +60,25 @@ def plan(
     return Plan(card, datasets, tuple(cells), tuple(left_out))
 
 
-def card_of(target: Target) -> Card:
-    """The card that a target stands for."""
+def listed(names: Names) -> tuple[str, ...] | None:
+    """Names as the command line takes them, `"flow,rbm"`, or as a list; None stays None."""
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",") if name.strip()]
+    return None if names is None else tuple(names)
+
+
+def card_of(target: object) -> Card:
+    """The card that a target stands for.
+
+    Raises:
+        CardError: it is none that a comparison takes.
+    """
     if target is None:
         return Card()
+    if not isinstance(target, str | pathlib.Path | Card | Dataset):
+        raise CardError(
+            f"A {type(target).__name__} is no data for a comparison: give a name, a file, a NumPy array of rows, a Dataset or a Card."
+        )
     if isinstance(target, Card):
         return target
     if isinstance(target, Dataset):
@@ -74,10 +93,10 @@ def card_of(target: Target) -> Card:
 def overridden(
     card: Card,
     *,
-    models: Iterable[str] | None,
+    models: tuple[str, ...] | None,
     budget: str | Budget | None,
     seed: int | None,
-    columns: Iterable[str] | None,
+    columns: tuple[str, ...] | None,
     dequantise: bool | None,
 ) -> Card:
     """The card with what was asked for put in place of its own entries."""
@@ -91,7 +110,7 @@ def overridden(
         card = dataclasses.replace(card, seeds=tuple(range(seed, seed + len(card.seeds))))
     asked: dict[str, Any] = {
         "models": None if models is None else check_models(models),
-        "columns": None if columns is None else tuple(columns),
+        "columns": columns,
         "dequantise": dequantise,
     }
     return dataclasses.replace(card, **{name: value for name, value in asked.items() if value is not None})

@@ -1,8 +1,6 @@
 """`report.html`: one self-contained page that a person wants to look at. It loads nothing and runs no script."""
 
 import dataclasses
-import importlib.metadata
-import platform
 import time
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -16,7 +14,7 @@ from gibbsite.compare import panels
 from gibbsite.compare.card import Card
 from gibbsite.compare.panels import ESTIMATORS, Shown
 from gibbsite.compare.scene import Scene
-from gibbsite.compare.store import Cell, Record
+from gibbsite.compare.store import Cell, Record, cell_of
 from gibbsite.compare.summary import Verdict, verdicts
 from gibbsite.compare.table import (
     BADGES,
@@ -50,6 +48,8 @@ class Content:
 def render(content: Content) -> str:
     """The page."""
     groups = by_dataset(content.records)
+    said = verdicts(content.records, content.arrays)
+    choices = {verdict.dataset: verdict.choice for verdict in said}
     links = [
         ("#summary", "Summary"),
         *((f"#{_anchor(name)}", name) for name in groups),
@@ -61,37 +61,22 @@ def render(content: Content) -> str:
         title=escape(f"Comparison: {content.card.name}"),
         byline=escape(_byline(content)),
         contents="".join(f'<li><a href="{target}">{escape(text)}</a></li>' for target, text in links),
-        verdicts="\n".join(_verdict(v) for v in verdicts(content.records)),
+        verdicts="\n".join(map(_verdict, said)),
         legend="".join(f"<li>{_badge(mark)} {escape(mark.meaning)}</li>" for mark in _used(content.records)),
-        datasets="\n".join(_dataset(content, name, group) for name, group in groups.items()),
+        datasets="\n".join(_dataset(content, name, group, choices[name]) for name, group in groups.items()),
         paradigms="".join(f"<dt>{escape(model)}</dt><dd>{escape(content.about.get(model, ''))}</dd>" for model in content.card.models),
-        made=escape(_made(content.card)),
-        versions=escape(versions()),
+        made=escape(_made(content)),
+        versions=escape("; ".join(dict.fromkeys(record["versions"] for record in content.records)) + "."),
         card=escape(content.card.to_toml()),
     )
 
 
-def versions() -> str:
-    """Versions of what computed the numbers, on one line."""
-    names = ("gibbsite", "jax", "equinox", "optax", "flowjax", "numpy")
-    held = ", ".join(f"{name} {_version(name)}" for name in names)
-    return f"Python {platform.python_version()}, {held}, {platform.system()} {platform.machine()}."
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"
-
-
-def table_html(records: Iterable[Record]) -> str:
-    """The table of one data set."""
+def table_html(records: Iterable[Record], best: str | None) -> str:
+    """The table of one data set, with the rows of the best model marked."""
     records = list(records)
     columns, seeds = columns_of(records), len({r["seed"] for r in records}) > 1
-    best = verdicts(records)[0].choice
     heads = [f'<th scope="col" title="{escape(c.note)}">{escape(c.head)}</th>' for c in columns]
-    rows = [_row(record, columns, name_of(record, seeds=seeds), best) for record in records]
+    rows = [_row(record, columns, name_of(record, seeds=seeds), best=record["model"] == best) for record in records]
     tail = '<th scope="col">parameters</th><th scope="col">evaluations</th><th scope="col">seconds</th>'
     floors = [floor_of(records, column) for column in columns]
     if any(floors):
@@ -99,7 +84,7 @@ def table_html(records: Iterable[Record]) -> str:
     return f'<table><thead><tr><th scope="col">model</th>{"".join(heads)}{tail}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 
 
-def _row(record: Record, columns: list[Column], name: str, best: str | None) -> str:
+def _row(record: Record, columns: list[Column], name: str, *, best: bool) -> str:
     head = f'<th scope="row">{escape(name)}</th>'
     if record["status"] == "failed":
         return f'<tr class="failed">{head}<td colspan="{len(columns) + 3}" data-label="failed">failed: {escape(record["reason"])}</td></tr>'
@@ -110,7 +95,7 @@ def _row(record: Record, columns: list[Column], name: str, best: str | None) -> 
         ("seconds", f"{record['seconds']:.0f}"),
     )
     tail = "".join(f'<td data-label="{label}"><span>{text}</span></td>' for label, text in facts)
-    mark = ' class="best"' if name == best else ""
+    mark = ' class="best"' if best else ""
     return f"<tr{mark}>{head}{cells}{tail}</tr>"
 
 
@@ -146,12 +131,12 @@ def _verdict(verdict: Verdict) -> str:
     return f'<article class="verdict"><h3>{escape(verdict.dataset)}</h3><p class="choice">{escape(choice)}</p>{reasons}{aside}</article>'
 
 
-def _dataset(content: Content, name: str, records: list[Record]) -> str:
+def _dataset(content: Content, name: str, records: list[Record], best: str | None) -> str:
     scene = content.scenes[name]
     seeds = len({r["seed"] for r in records}) > 1
     order = {model: place for place, model in enumerate(content.card.models)}
     shown = [
-        Shown(name_of(record, seeds=seeds), order.get(record["model"], 0), record, content.arrays.get(_cell_of(record), {}))
+        Shown(name_of(record, seeds=seeds), order.get(record["model"], 0), record, content.arrays.get(cell_of(record), {}))
         for record in records
         if record["status"] != "failed"
     ]
@@ -159,12 +144,8 @@ def _dataset(content: Content, name: str, records: list[Record]) -> str:
     anchor = _anchor(name)
     return (
         f'<section id="{anchor}" aria-labelledby="{anchor}-head"><h2 id="{anchor}-head">{escape(name)}</h2>'
-        f'<p>{escape(scene.note)}</p>{table_html(records)}<p class="small">{escape(notes)}.</p>{panels.rows(scene, shown)}</section>'
+        f'<p>{escape(scene.note)}</p>{table_html(records, best)}<p class="small">{escape(notes)}.</p>{panels.rows(scene, shown)}</section>'
     )
-
-
-def _cell_of(record: Record) -> Cell:
-    return Cell(record["dataset"], record["model"], record["seed"])
 
 
 def _byline(content: Content) -> str:
@@ -173,16 +154,23 @@ def _byline(content: Content) -> str:
     return f"{ended} of {len(content.records)} fits ended, {seconds / 60:.1f} minutes in all, {time.strftime('%d %B %Y')}"
 
 
-def _made(card: Card) -> str:
-    budget = card.budget
+def _made(content: Content) -> str:
+    card, budget = content.card, content.card.budget
     return (
         f"Budget {budget.name}: every cell was trained with at most {_millions(budget.evaluations)} evaluations (one is an example "
-        "through the network forward and backward; negatives and sampler steps count) and about "
-        f"{budget.parameters:,} parameters, within a factor of 1.5. "
+        "through the network forward and backward; negatives and sampler steps count, looks at the validation set do not) and about "
+        f"{budget.parameters:,} parameters{_ratio(content.records)}. "
         f"After training each model gave {budget.draws:,} draws, and its log Z was annealed with {budget.walkers:,} walkers through "
         f"{budget.temperatures:,} temperatures. Seeds: {', '.join(map(str, card.seeds))}. Likelihoods are those of the test set, which "
         "training never saw, in the data's own units. Error bars are one standard error unless said."
     )
+
+
+def _ratio(records: Iterable[Record]) -> str:
+    """By what factor parameters differ between the models of one data set, at most."""
+    sizes = ([r["parameters"] for r in group if r["parameters"]] for group in by_dataset(records).values())
+    ratios = [max(group) / min(group) for group in sizes if group]
+    return f" (those of one data set differ by a factor of {max(ratios):.2f} at most)" if ratios else ""
 
 
 def _millions(count: int) -> str:

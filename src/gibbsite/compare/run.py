@@ -1,6 +1,7 @@
 """`compare`: from what the user asks for to a folder of results, a table and a report."""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Iterable
 from html import escape
@@ -8,12 +9,12 @@ from html import escape
 from gibbsite.compare import table
 from gibbsite.compare.card import Budget, Card
 from gibbsite.compare.grid import Grid
-from gibbsite.compare.plan import Plan, Target, plan
+from gibbsite.compare.plan import Names, Plan, Target, plan
 from gibbsite.compare.progress import Board
 from gibbsite.compare.report import Content, render, table_html
 from gibbsite.compare.scene import scene
-from gibbsite.compare.store import Cell, Record, Store, dumps, results, write_text
-from gibbsite.compare.summary import sentence, verdicts
+from gibbsite.compare.store import Cell, Record, Store, cell_of, dumps, results, write_text
+from gibbsite.compare.summary import Verdict, lines, verdicts
 from gibbsite.core import AbstractModel
 from gibbsite.models import PARADIGMS
 from gibbsite.train import load
@@ -32,6 +33,12 @@ class Comparison:
         """The path of `report.html`."""
         return self.out / "report.html"
 
+    @functools.cached_property
+    def verdicts(self) -> list[Verdict]:
+        """For each data set the model to use, the reasons, and what to beware of."""
+        store = Store(self.out)
+        return verdicts(self.records, {cell_of(record): store.arrays(cell_of(record)) for record in self.records})
+
     @property
     def failed(self) -> tuple[Record, ...]:
         """The records of the cells that failed."""
@@ -47,33 +54,35 @@ class Comparison:
         return dumps(results(self.card, self.records))
 
     def __str__(self) -> str:
-        return "\n".join([table.table(self.records, plain=True).rstrip(), "", *map(sentence, verdicts(self.records))])
+        said = (line for verdict in self.verdicts for line in lines(verdict))
+        return "\n".join([table.table(self.records, plain=True).rstrip(), "", *said])
 
     def _repr_html_(self) -> str:
         groups = table.by_dataset(self.records)
-        said = "".join(f"<p>{escape(sentence(verdict))}</p>" for verdict in verdicts(self.records))
-        return "".join(f"<h4>{escape(name)}</h4>{table_html(group)}" for name, group in groups.items()) + said
+        tables = (f"<h4>{escape(v.dataset)}</h4>{table_html(groups[v.dataset], v.choice)}" for v in self.verdicts)
+        said = (f"<p>{escape(line)}</p>" for verdict in self.verdicts for line in lines(verdict))
+        return "".join([*tables, *said])
 
 
 def compare(
     data: Target = None,
     *,
-    models: Iterable[str] | None = None,
+    models: Names = None,
     budget: str | Budget | None = None,
     seed: int | None = None,
     out: str | pathlib.Path | None = None,
     fresh: bool = False,
-    columns: Iterable[str] | None = None,
+    columns: Names = None,
     dequantise: bool | None = None,
     quiet: bool = False,
 ) -> Comparison:
     """Train every paradigm on the same data under one budget, map each to an energy, and say how exact each number is.
 
-    `data` is the name of a data set, a file (CSV, NPY, NPZ), a `Dataset`, a `Card` or the path of one; None is the
-    default card. `models` (all that the data's space allows), `budget` ("quick", "standard", "full") and `seed` replace
-    what the card says; `columns` and `dequantise` say how a file is read. Results go to the folder `out`
-    (`gibbsite-<name>` in the current one), cell by cell: a second call continues, `fresh` starts anew. A cell that fails
-    is recorded with its reason, and the rest goes on.
+    `data` is the name of a data set, a file (CSV, NPY, NPZ), a NumPy array of rows, a `Dataset`, a `Card` or the path of
+    one; None is the default card. `models` (`"flow,rbm"` or a list; all that the data's space allows), `budget`
+    ("quick", "standard", "full") and `seed` replace what the card says; `columns` and `dequantise` say how a file is
+    read. Results go to the folder `out` (`gibbsite-<name>` in the current one), cell by cell: a second call continues,
+    `fresh` starts anew. A cell that fails is recorded with its reason, and the rest goes on.
 
     Returns:
         Comparison: the table, and the paths of `results.json` and `report.html`.

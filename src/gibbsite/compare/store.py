@@ -39,6 +39,11 @@ class Cell:
         return f"{self.dataset} / {self.model} / seed {self.seed}"
 
 
+def cell_of(record: Record) -> Cell:
+    """The cell that a record tells of."""
+    return Cell(record["dataset"], record["model"], record["seed"])
+
+
 @dataclasses.dataclass(frozen=True)
 class Store:
     """The output folder of one card."""

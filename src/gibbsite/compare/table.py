@@ -47,6 +47,7 @@ COLUMNS = (
 )
 SPARE = ("bits_per_dim", "energy_distance")  # left out of narrow terminals; the report has them
 FLOOR = "noise floor"
+DOUBT_NOTE = "1.2(3)? with a question mark: its computation is in doubt; the cautions say why"
 FLOOR_NOTE = "noise floor: the same figure between two halves of the data (of mode masses: of the test data against the truth)"
 
 
@@ -71,6 +72,16 @@ def number(metric: Mapping[str, Any] | None) -> str:
     if metric["value"] is None:
         return "not established"
     return concise(metric["value"], metric["stderr"]) + ("" if metric["status"] == "ok" else "?")
+
+
+def doubted(record: Record) -> dict[str, list[str]]:
+    """Heads of the columns whose computation did not quite work, by status."""
+    found: dict[str, list[str]] = {}
+    for column in COLUMNS:
+        metric = record["metrics"].get(column.metric)
+        if metric is not None and metric["status"] != "ok":
+            found.setdefault(metric["status"], []).append(column.head)
+    return found
 
 
 def badge(metric: Mapping[str, Any] | None) -> Badge | None:
@@ -118,7 +129,7 @@ def show(records: Iterable[Record], console: Any) -> None:
     from rich import box
     from rich.table import Table
 
-    used: set[str] = set()
+    records, used = list(records), set[str]()
     for dataset, group in by_dataset(records).items():
         columns = [c for c in columns_of(group) if console.width >= 90 or c.metric not in SPARE]
         seeds = len({r["seed"] for r in group}) > 1
@@ -134,12 +145,11 @@ def show(records: Iterable[Record], console: Any) -> None:
         if any(floors):
             grid.add_row(FLOOR, *("" if floor is None else number(floor) for floor in floors), "", "", style="dim")
         console.print(grid)
-        for record in group:
-            if record["status"] == "failed":
-                console.print(f"{name_of(record, seeds=seeds)} failed: {record['reason']}", style="red", markup=False)
     for name in (evidence for evidence in BADGES if evidence in used):
         mark = BADGES[name]
         console.print(f"  {mark.sign} {mark.word}: {mark.meaning}", style=f"{mark.colour}", markup=False)
+    if any(doubted(record) for record in records):
+        console.print(f"  {DOUBT_NOTE}", markup=False)
 
 
 def _row(record: Record, columns: list[Column], used: set[str], *, seeds: bool) -> list[Any]:

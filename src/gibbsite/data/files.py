@@ -5,6 +5,7 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Sequence
+from functools import partial
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -33,29 +34,40 @@ def from_file(path: pathlib.Path, *, columns: Sequence[str | int] | None = None,
     Raises:
         DataError: the file or a value in it cannot be used; the sentence says which and what to do.
     """
-    table = read(path, columns=columns)
-    rows, names = table.rows, table.columns
-    _check_rows(path, rows, names)
+    return _dataset(path.name, str(path), read(path, columns=columns), dequantise=dequantise, seed=seed)
+
+
+def from_array(
+    x: np.ndarray, *, name: str = "data", columns: Sequence[str | int] | None = None, dequantise: bool = False, seed: int = 0
+) -> Dataset:
+    """The data set of rows `(n, d)` or images `(n, height, width)`, as `from_file` makes it of those in a file."""
+    return _dataset(name, name, _from_array(name, np.asarray(x), columns), dequantise=dequantise, seed=seed)
+
+
+def _dataset(name: str, source: str, table: Table, *, dequantise: bool, seed: int) -> Dataset:
+    """The split data on the space that their values call for; `source` is what messages name."""
+    _check_rows(source, table.rows, table.columns)
     rng = np.random.default_rng(seed)
-    if np.isin(rows, (0, 1)).all():
-        note = f"0/1 data from {path.name}."
-        return build(path.name, Binary((rows.shape[1],)), split(rows, rng), columns=names, image_shape=table.image_shape, note=note)
-    if np.isin(rows, (-1, 1)).all():
-        note = f"Spins from {path.name}."
-        return build(path.name, Spins((rows.shape[1],)), split(rows, rng), columns=names, image_shape=table.image_shape, note=note)
-    whole = (rows == np.floor(rows)).all(axis=0)
-    if dequantise:
-        rows = rows + np.where(whole, rng.random(rows.shape), 0.0)
-    _check_spread(path, rows, names)
-    if whole.any() and not dequantise:
-        name = names[int(np.argmax(whole))]
-        remedy = "pass dequantise=True (--dequantise) to add uniform noise on [0, 1), or leave the column out"
-        raise DataError(f"{path}: column {name!r} holds integers, which have no density; {remedy}.")
-    width = 1.0 if whole.all() else 0.0
+    made = partial(build, name, columns=table.columns, image_shape=table.image_shape)
+    for space, values, kind in ((Binary, (0, 1), "0/1 data"), (Spins, (-1, 1), "Spins")):
+        if np.isin(table.rows, values).all():
+            return made(space((table.rows.shape[1],)), split(table.rows, rng), note=f"{kind} from {name}.")
+    rows, whole = _continuous(source, table, rng, dequantise=dequantise)
+    width = 1.0 if whole.all() and dequantise else 0.0
     note = f"{int(whole.sum())} integer columns filled with uniform noise of width 1." if whole.any() else ""
-    parts = split(rows, rng)
-    shape = table.image_shape
-    return build(path.name, Reals((rows.shape[1],)), parts, columns=names, image_shape=shape, dequantised=width, note=note)
+    return made(Reals((rows.shape[1],)), split(rows, rng), dequantised=width, note=note)
+
+
+def _continuous(source: str, table: Table, rng: np.random.Generator, *, dequantise: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that have a density, and which of their columns held integers before noise was added."""
+    whole = (table.rows == np.floor(table.rows)).all(axis=0)
+    rows = table.rows + np.where(whole, rng.random(table.rows.shape), 0.0) if dequantise else table.rows
+    _check_spread(source, rows, table.columns)
+    if whole.any() and not dequantise:
+        name = table.columns[int(np.argmax(whole))]
+        remedy = "pass dequantise=True (--dequantise) to add uniform noise on [0, 1), or leave the column out"
+        raise DataError(f"{source}: column {name!r} holds integers, which have no density; {remedy}.")
+    return rows, whole
 
 
 def read(path: pathlib.Path, *, columns: Sequence[str | int] | None = None) -> Table:
@@ -70,7 +82,7 @@ def read(path: pathlib.Path, *, columns: Sequence[str | int] | None = None) -> T
         x = found["x"]
     else:
         raise DataError(f"{path} holds {len(found)} arrays ({', '.join(found)}); keep one, or name the data 'x'.")
-    return _from_array(path, x, columns)
+    return _from_array(str(path), x, columns)
 
 
 def check_path(path: pathlib.Path) -> None:
@@ -107,24 +119,24 @@ def unreadable(path: pathlib.Path, error: OSError) -> DataError:
     return DataError(f"{path} cannot be read ({error.strerror or error}); check its permissions.")
 
 
-def _from_array(path: pathlib.Path, x: np.ndarray, columns: Sequence[str | int] | None) -> Table:
+def _from_array(source: str, x: np.ndarray, columns: Sequence[str | int] | None) -> Table:
     if x.dtype.kind not in "biuf":
-        raise DataError(f"{path} holds values of type {x.dtype}, not real numbers; convert them with x.astype(float).")
+        raise DataError(f"{source} holds values of type {x.dtype}, not real numbers; convert them with x.astype(float).")
     if x.ndim not in (2, 3):
         remedy = "reshape one column with x[:, None]" if x.ndim == 1 else "give rows (n, d) or images (n, height, width)"
-        raise DataError(f"{path} has {x.ndim} dimensions, shape {x.shape}; 2 or 3 are needed: {remedy}.")
+        raise DataError(f"{source} has {x.ndim} dimensions, shape {x.shape}; 2 or 3 are needed: {remedy}.")
     if 0 in x.shape:
-        raise DataError(f"{path} has shape {x.shape} and holds no values; give at least {MIN_ROWS} rows.")
+        raise DataError(f"{source} has shape {x.shape} and holds no values; give at least {MIN_ROWS} rows.")
     if x.ndim == 3:
         if columns is not None:
             raise DataError(
-                f"{path} holds images of shape {x.shape[1:]}; columns can be chosen from rows (n, d) only, so leave columns out."
+                f"{source} holds images of shape {x.shape[1:]}; columns can be chosen from rows (n, d) only, so leave columns out."
             )
         height, width = x.shape[1:]
         names = tuple(f"pixel {row},{column}" for row in range(height) for column in range(width))
         return Table(x.reshape(len(x), -1).astype(np.float64), names, (height, width))
     names = tuple(f"x{i + 1}" for i in range(x.shape[1]))
-    chosen = _choose(path, names, columns)
+    chosen = _choose(source, names, columns)
     return Table(x[:, chosen].astype(np.float64), tuple(names[i] for i in chosen), None)
 
 
@@ -144,8 +156,8 @@ def _read_csv(path: pathlib.Path, columns: Sequence[str | int] | None) -> Table:
     first = lines[0][1]
     header = _is_header(first, lines[1][1] if len(lines) > 1 else [])
     names = tuple(cell or f"x{i + 1}" for i, cell in enumerate(first)) if header else tuple(f"x{i + 1}" for i in range(len(first)))
-    chosen = _choose(path, names, columns)
-    rows = [[_cell(path, line, names, row, i) for i in chosen] for line, row in lines[header:]]
+    chosen = _choose(str(path), names, columns)
+    rows = [[_cell(str(path), line, names, row, i) for i in chosen] for line, row in lines[header:]]
     return Table(np.asarray(rows, np.float64).reshape(len(rows), len(chosen)), tuple(names[i] for i in chosen), None)
 
 
@@ -162,15 +174,15 @@ def _is_text(cell: str) -> bool:
     return _number(cell) is None and cell.lower() not in MISSING
 
 
-def _cell(path: pathlib.Path, line: int, names: tuple[str, ...], row: list[str], i: int) -> float:
+def _cell(source: str, line: int, names: tuple[str, ...], row: list[str], i: int) -> float:
     if len(row) != len(names):
-        raise DataError(f"{path}, line {line} has {len(row)} values where the first line has {len(names)}; make them equal.")
+        raise DataError(f"{source}, line {line} has {len(row)} values where the first line has {len(names)}; make them equal.")
     value = _number(row[i])
     if row[i].lower() in MISSING:
-        raise DataError(f"{path}, line {line}, column {names[i]!r}: the value is missing ({row[i]!r}); fill it in or leave the row out.")
+        raise DataError(f"{source}, line {line}, column {names[i]!r}: the value is missing ({row[i]!r}); fill it in or leave the row out.")
     if value is None:
         raise DataError(
-            f"{path}, line {line}, column {names[i]!r} holds text ({row[i]!r}); choose numeric columns with columns= (--columns)."
+            f"{source}, line {line}, column {names[i]!r} holds text ({row[i]!r}); choose numeric columns with columns= (--columns)."
         )
     return value
 
@@ -182,12 +194,12 @@ def _number(cell: str) -> float | None:
         return None
 
 
-def _choose(path: pathlib.Path, names: tuple[str, ...], columns: Sequence[str | int] | None) -> list[int]:
+def _choose(source: str, names: tuple[str, ...], columns: Sequence[str | int] | None) -> list[int]:
     """Positions of the chosen columns, given by name or by position counted from 1."""
     if columns is None:
         return list(range(len(names)))
     if not columns:
-        raise DataError(f"{path}: no column is chosen; choose from {_listed(names)}.")
+        raise DataError(f"{source}: no column is chosen; choose from {_listed(names)}.")
     chosen = []
     for column in columns:
         text = str(column)
@@ -196,7 +208,7 @@ def _choose(path: pathlib.Path, names: tuple[str, ...], columns: Sequence[str | 
         elif text.isdigit() and 1 <= int(text) <= len(names):
             chosen.append(int(text) - 1)
         else:
-            raise DataError(f"{path} has no column {column!r}; it has {_listed(names)} (or 1 to {len(names)}).")
+            raise DataError(f"{source} has no column {column!r}; it has {_listed(names)} (or 1 to {len(names)}).")
     return chosen
 
 
@@ -204,26 +216,26 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
 
 
-def _check_rows(path: pathlib.Path, rows: np.ndarray, names: tuple[str, ...]) -> None:
+def _check_rows(source: str, rows: np.ndarray, names: tuple[str, ...]) -> None:
     if len(rows) < MIN_ROWS:
         count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
-        raise DataError(f"{path} has {count}; at least {MIN_ROWS} are needed to train, validate and test.")
+        raise DataError(f"{source} has {count}; at least {MIN_ROWS} are needed to train, validate and test.")
     bad = ~(np.abs(rows) <= np.finfo(np.float32).max)
     if bad.any():
         row, i = (int(k) for k in np.argwhere(bad)[0])
         value = rows[row, i]
         remedy = "rescale the column" if np.isfinite(value) else "remove or repair these rows"
-        raise DataError(f"{path}: row {row + 1}, column {names[i]!r} is {value:g} ({int(bad.sum())} such values); {remedy}.")
+        raise DataError(f"{source}: row {row + 1}, column {names[i]!r} is {value:g} ({int(bad.sum())} such values); {remedy}.")
 
 
-def _check_spread(path: pathlib.Path, rows: np.ndarray, names: tuple[str, ...]) -> None:
+def _check_spread(source: str, rows: np.ndarray, names: tuple[str, ...]) -> None:
     still = (rows == rows[:1]).all(axis=0)
     if still.any():
         i = int(np.argmax(still))
-        raise DataError(f"{path}: column {names[i]!r} is constant ({rows[0, i]:g} in every row) and has no density; leave it out.")
+        raise DataError(f"{source}: column {names[i]!r} is constant ({rows[0, i]:g} in every row) and has no density; leave it out.")
     mean, deviation = rows.mean(axis=0), rows.std(axis=0)
     narrow = deviation < 1e-5 * np.abs(mean)
     if narrow.any():
         i = int(np.argmax(narrow))
         size = f"{mean[i]:g} +- {deviation[i]:.1g}"
-        raise DataError(f"{path}: column {names[i]!r} is {size}, too narrow for single precision; subtract its mean first.")
+        raise DataError(f"{source}: column {names[i]!r} is {size}, too narrow for single precision; subtract its mean first.")

@@ -8,7 +8,7 @@ import time
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core import AbstractModel, AbstractObjective
 from gibbsite.data import Dataset
@@ -24,7 +24,7 @@ PAUSE = 0.5  # seconds between looks at the clock: Ctrl-C is heard that often
 class Ending(enum.Enum):
     """How training ended; each member is a sentence."""
 
-    BUDGET = "The budget was spent."
+    BUDGET = "The budget was spent; the model is that of its best round."
     EARLY = "The validation score had stopped improving; the model is that of its best round."
     NON_FINITE = "The loss or a gradient became infinite or not a number; the model is the last good one: lower learning_rate."
     INTERRUPTED = "Training was interrupted; the model is the running average so far."
@@ -93,7 +93,7 @@ def fit(
     """Train `model` until `budget` evaluations are spent, or its score on held-out data stops improving.
 
     Adam with gradients clipped to norm 10; `learning_rate` falls to zero along a cosine after a short rise; the result
-    is the running average of the parameters (`ema`). Real data are standardised and the model comes back in data
+    is the running average of the parameters (`ema`) at the round of best score. Real data are standardised and the model comes back in data
     units; of an array a tenth is held out. The objective says what the score is; `patience` counts rounds (of 40)
     without a better one. After each round the state is written to the folder `out`, if given, and `resume` continues
     there, to the same bits. Ctrl-C keeps what is done.
@@ -115,7 +115,7 @@ def fit(
     ending = _train(plan, record, constants, held, patience, progress, key)
     carry = record.carry
     return Fit(
-        model=held.units(join(carry.best if ending is Ending.EARLY else carry.average, constants[0])),
+        model=held.units(join(_chosen(carry, ending), constants[0])),
         history={name: np.asarray([row[name] for row in record.rows]) for name in (record.rows[0] if record.rows else {})},
         evaluations=int(carry.step) * plan.cost,
         seconds=time.perf_counter() - begun,
@@ -151,6 +151,12 @@ def _ending(carry: Carry, patience: int) -> Ending:
     if not carry.good:
         return Ending.NON_FINITE
     return Ending.EARLY if int(carry.stale) >= patience else Ending.BUDGET
+
+
+def _chosen(carry: Carry, ending: Ending) -> PyTree:
+    """The average at its best round; the present one where training broke off, or no round had a score."""
+    ended = ending in (Ending.BUDGET, Ending.EARLY)
+    return carry.best if ended and np.isfinite(carry.best_score) else carry.average
 
 
 def _config(plan: Plan, model: AbstractModel, held: Prepared, budget: int, patience: int, key: Key[Array, ""]) -> dict:

@@ -1,0 +1,100 @@
+"""Models in the order of their test likelihood, and how sure that order is."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from gibbsite.compare.store import Cell, Record, cell_of
+from gibbsite.core import Estimate, Evidence, Status
+
+Arrays = Mapping[Cell, Mapping[str, np.ndarray]]
+SOUND = (Evidence.EXACT, Evidence.UNBIASED, Evidence.INTERVAL, Evidence.LOWER)  # of a gap that is said to be positive
+
+
+class Standing(NamedTuple):
+    """One model on one data set: the mean of its fits, whose test NLLs all are established.
+
+    `rows` has -log p of each test row, `fit_variance` is the part of the variance of the mean that other rows would not
+    change: that of log Z for one fit, the spread between seeds for several, with its degrees of freedom.
+    """
+
+    model: str
+    records: tuple[Record, ...]
+    evidence: Evidence
+    rows: Float[np.ndarray, " rows"]
+    fit_variance: float
+    fit_dof: float
+
+    @property
+    def nll(self) -> float:
+        """Mean test NLL in nats."""
+        return float(np.mean([record["metrics"]["nll"]["value"] for record in self.records]))
+
+
+def standings(records: Sequence[Record], arrays: Arrays) -> list[Standing]:
+    """The models of one data set, lowest test NLL first; a fit whose likelihood is in doubt takes no part."""
+    fits: dict[str, list[Record]] = {}
+    for record in records:
+        if established(record):
+            fits.setdefault(record["model"], []).append(record)
+    return sorted((_standing(model, group, arrays) for model, group in fits.items()), key=lambda standing: standing.nll)
+
+
+def established(record: Record) -> bool:
+    """True where the fit has a test likelihood, and nothing went wrong in its computation."""
+    nll = record["metrics"].get("nll")
+    return nll is not None and nll["value"] is not None and nll["status"] == Status.OK.name.lower()
+
+
+def _standing(model: str, fits: Sequence[Record], arrays: Arrays) -> Standing:
+    rows = np.mean([np.asarray(arrays[cell_of(record)]["energy_data"], np.float64) for record in fits], axis=0)
+    evidence = Evidence(fits[0]["metrics"]["nll"]["evidence"])
+    for record in fits[1:]:
+        evidence = evidence.plus(Evidence(record["metrics"]["nll"]["evidence"]))
+    n = len(fits)
+    if n == 1:
+        return Standing(model, tuple(fits), evidence, rows, (fits[0]["metrics"]["log_z"]["stderr"] or 0.0) ** 2, math.inf)
+    values = [record["metrics"]["nll"]["value"] for record in fits]
+    return Standing(model, tuple(fits), evidence, rows, float(np.var(values, ddof=1)) / n, n - 1)
+
+
+def gap(better: Standing, worse: Standing) -> Estimate:
+    """The mean test NLL of `worse` less that of `better`, in nats, paired row by row: what both find hard cancels.
+
+    The interval is Student's with the joint degrees of freedom of rows and fits (Welch, Biometrika 34, 1947).
+    """
+    apart = worse.rows - better.rows
+    n = len(apart)
+    parts = [(float(np.var(apart, ddof=1)) / n, n - 1), *((s.fit_variance, s.fit_dof) for s in (better, worse))]
+    variance = sum(part for part, _ in parts)
+    spread = sum(part**2 / dof for part, dof in parts)
+    half = math.sqrt(variance) * _student(variance**2 / spread if spread else math.inf)
+    value = worse.nll - better.nll
+    return Estimate(value, math.sqrt(variance), value - half, value + half, evidence=worse.evidence.plus(better.evidence.flipped()))
+
+
+def separated(found: Estimate) -> bool:
+    """True where a gap is above zero at its level, by evidence that can say so."""
+    return found.evidence in SOUND and found.lo > 0
+
+
+def pooled(records: Sequence[Record], name: str) -> Estimate | None:
+    """A metric over the fits of one model: their mean, with the error of one fit joined to the spread between seeds.
+
+    The first does not shrink with the number of fits, for they share their test rows.
+    """
+    held: list[Mapping[str, Any]] = [m for r in records if (m := r["metrics"].get(name)) and m["value"] is not None]
+    if not held:
+        return None
+    values, errors = np.array([m["value"] for m in held]), np.array([m["stderr"] or 0.0 for m in held])
+    spread = np.var(values, ddof=1) / len(held) if len(held) > 1 else 0.0
+    return Estimate(float(values.mean()), math.sqrt(np.mean(errors**2) + spread), evidence=Evidence(held[0]["evidence"]))
+
+
+def _student(dof: float) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(min(dof, 1e6), 0.975))
