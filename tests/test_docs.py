@@ -43,3 +43,11 @@ def test_readme_holds_the_two_commands() -> None:
     for name in ("compare", "test"):
         assert command(name)
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_the_newcomers_path_is_short() -> None:
+    """The files that CONTRIBUTING names for a first reading: there, and about 900 lines in all."""
+    chapter = (ROOT / "CONTRIBUTING.md").read_text().split("## A newcomer's path")[1].split("\n## ")[0]
+    files = re.findall(r"`([\w/.]+\.(?:md|py))`", chapter)
+    assert len(files) >= 10
+    assert sum(len((ROOT / file).read_text().splitlines()) for file in files) < 950

@@ -18,13 +18,15 @@ from gibbsite.train import checkpoint
 from gibbsite.train.loop import Carry, Plan, advance, look, plan_for, start
 from gibbsite.train.prepare import Prepared, prepare
 
+SCATTER = 10  # rounds from which the scatter of the score is told
 PAUSE = 0.5  # seconds between looks at the clock: Ctrl-C is heard that often
 
 
 class Ending(enum.Enum):
     """How training ended; each member is a sentence."""
 
-    BUDGET = "The budget was spent; the model is that of its best round."
+    BUDGET = "The budget was spent."
+    TURNED = "The budget was spent, but the validation score had turned; the model is that of its best round."
     EARLY = "The validation score had stopped improving; the model is that of its best round."
     NON_FINITE = "The loss or a gradient became infinite or not a number; the model is the last good one: lower learning_rate."
     INTERRUPTED = "Training was interrupted; the model is the running average so far."
@@ -92,11 +94,11 @@ def fit(
 ) -> Fit:
     """Train `model` until `budget` evaluations are spent, or its score on held-out data stops improving.
 
-    Adam with gradients clipped to norm 10; `learning_rate` falls to zero along a cosine after a short rise; the result
-    is the running average of the parameters (`ema`) at the round of best score. Real data are standardised and the model comes back in data
-    units; of an array a tenth is held out. The objective says what the score is; `patience` counts rounds (of 40)
-    without a better one. After each round the state is written to the folder `out`, if given, and `resume` continues
-    there, to the same bits. Ctrl-C keeps what is done.
+    Adam with gradients clipped to norm 10; `learning_rate` falls to zero along a cosine after a short rise. The result is
+    the running average of the parameters (`ema`): the last, or that of the best round where the score has clearly turned
+    since. Real data are standardised and the model comes back in data units; of an array a tenth is held out. The
+    objective says what the score is; `patience` counts rounds (of 40) without a better one. After each round the state
+    is written to the folder `out`, if given, and `resume` continues there, to the same bits. Ctrl-C keeps what is done.
 
     Raises:
         ValueError: the data do not fit the model's space, or the budget is smaller than one step.
@@ -113,13 +115,15 @@ def fit(
         record.resume()
     progress = progress or Progress("training", plan.steps * plan.cost)
     ending = _train(plan, record, constants, held, patience, progress, key)
+    if ending is Ending.BUDGET and _turned(record):
+        ending = Ending.TURNED
     carry = record.carry
     return Fit(
         model=held.units(join(_chosen(carry, ending), constants[0])),
         history={name: np.asarray([row[name] for row in record.rows]) for name in (record.rows[0] if record.rows else {})},
         evaluations=int(carry.step) * plan.cost,
         seconds=time.perf_counter() - begun,
-        status="ok" if ending is Ending.BUDGET else ending.name.lower(),
+        status="ok" if ending in (Ending.BUDGET, Ending.TURNED) else ending.name.lower(),
         reason=ending.value,
         parameters=count(model),
     )
@@ -154,9 +158,19 @@ def _ending(carry: Carry, patience: int) -> Ending:
 
 
 def _chosen(carry: Carry, ending: Ending) -> PyTree:
-    """The average at its best round; the present one where training broke off, or no round had a score."""
-    ended = ending in (Ending.BUDGET, Ending.EARLY)
-    return carry.best if ended and np.isfinite(carry.best_score) else carry.average
+    """The running average: of the best round where the score had left it behind, if any round had a score."""
+    back = ending in (Ending.TURNED, Ending.EARLY) and np.isfinite(carry.best_score)
+    return carry.best if back else carry.average
+
+
+def _turned(record: _Record) -> bool:
+    """True where the score has risen from its best by more than it scatters from round to round.
+
+    A score that rests on walkers scatters, and the luckiest round is not the best one: the last has the smallest steps.
+    """
+    scores = np.asarray([row["score"] for row in record.rows[-SCATTER:]])
+    risen = float(record.carry.smooth_score - record.carry.best_score)
+    return len(scores) > 2 and risen > float(np.std(np.diff(scores)))
 
 
 def _config(plan: Plan, model: AbstractModel, held: Prepared, budget: int, patience: int, key: Key[Array, ""]) -> dict:
