@@ -163,12 +163,12 @@ LOWER, UPPER = Evidence.LOWER, Evidence.UPPER
 @pytest.mark.parametrize(
     ("best", "second", "words"),
     [
-        (fit(1.0), fit(2.0), "1.000(7) nats behind on the same test rows."),
-        (fit(1.0), fit(1.03), "0.030(7) nats behind on the same test rows."),  # far less than the error of either
+        (fit(1.0), fit(2.0), "1.000(7) nats behind on the same test rows; one fit of each"),
+        (fit(1.0), fit(1.03), "0.030(7) nats behind on the same test rows; one fit of each"),  # far less than the error of either
         (fit(1.0), fit(1.01), "call it a tie"),
         (fit(1.0, log_z=0.02), fit(1.03), "call it a tie"),
         (fit(1.0, evidence=LOWER), fit(2.0), "order is not established"),
-        (fit(1.0), fit(2.0, evidence=LOWER), "nats behind on the same test rows."),
+        (fit(1.0), fit(2.0, evidence=LOWER), "nats behind on the same test rows; one fit of each"),
         (fit(1.0), fit(2.0, evidence=UPPER), "order is not established"),
         (fit(1.0, evidence=LOWER), fit(2.0, evidence=LOWER), "figure of flow is marked lower bound"),
     ],
@@ -177,14 +177,14 @@ def test_the_order_is_claimed_only_where_it_is_established(best: Made, second: M
     found = judged({"rbm": [second], "flow": [best]})
     assert found.choice == "flow"
     assert words in " ".join(found.reasons)
-    assert (found.rival is None) == ("on the same test rows." in words)
+    assert (found.rival is None) == ("one fit of each" in words)
 
 
 def test_seeds_are_fits_of_one_model() -> None:
     """Two seeds of the best model do not crowd out the next, and the spread between seeds is in the error of the gap."""
     found = judged({"flow": [fit(1.0), fit(1.02), fit(1.01)], "rbm": [fit(1.2), fit(1.21), fit(1.19)]})
     assert (found.choice, found.rival) == ("flow", None)
-    assert "mean of 3 fits" in found.reasons[0] and "rbm is next, 0.190(" in found.reasons[-1]
+    assert "mean of 3 fits" in found.reasons[0] and "rbm is next, 0.190(" in found.reasons[-1] and found.reasons[-1].endswith("test rows.")
     wide = judged({"flow": [fit(0.7), fit(1.3), fit(1.01)], "rbm": [fit(1.2), fit(1.21), fit(1.19)]})
     assert wide.rival == "rbm"
 

@@ -204,6 +204,7 @@ def log_z(points: Sequence[LogZ], labels: Sequence[str], looks: Mapping[str, Sty
             rows = [point.row + offset for point in mine]
             axes.errorbar(middle, rows, xerr=ends, fmt=look.marker, color=look.color, markersize=4, capsize=2, elinewidth=1, label=name)
         axes.set(yticks=range(len(labels)), yticklabels=labels, xlabel=f"log Z less {reference}  (nats)", ylim=(len(labels) - 0.4, -0.6))
+        axes.locator_params(axis="x", nbins=5)
         axes.grid(axis="y", visible=False)
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.25))
 

@@ -76,7 +76,7 @@ def _next(second: Standing, best: Standing, found: Estimate) -> str:
     """How far behind the second is; why the order of the two is not established, where it is not."""
     text = f"{second.model} is next, {found} nats behind on the same test rows"
     if separated(found):
-        return text + "."
+        return f"{text}{'; one fit of each, so another seed may turn the order' if len(best.records) == 1 else ''}."
     if found.lo > 0:
         weak = best if best.evidence.value in ("lower bound", "not established") else second
         return f"{text}, but the figure of {weak.model} is marked {BADGES[weak.evidence.value].word}: the order is not established."
