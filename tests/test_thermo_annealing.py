@@ -1,5 +1,6 @@
 """Annealing, forward and reverse, against exact constants; broken twins must fail."""
 
+import dataclasses
 import math
 
 import equinox as eqx
@@ -324,3 +325,12 @@ class TestPerturbation:
         noise = np.random.default_rng(6).normal(size=2000)
         with pytest.raises(LawViolation, match="stated error"):
             check_coverage([Estimate(z, 1.0) for z in noise], 0.0, limit=0.12)
+
+
+def test_it_prints_as_one_line() -> None:
+    """An annealing in the middle of a session shows its number, not its thousand walkers."""
+    done = anneal(Geometric(Normal(jnp.zeros(1), jnp.ones(1)), MIXTURE), MALA(0.1), walkers=64, times=schedule(20), key=KEY)
+    assert repr(done).startswith(f"log Z = {done.log_z}, lower bound; ESS {done.log_z.ess:.0f} of 64 walkers; acceptance 0.")
+    assert "\n" not in repr(done)
+    poor = dataclasses.replace(done, log_z=dataclasses.replace(done.log_z, status=Status.LOW_ESS))
+    assert repr(poor).endswith(f"\n? {Status.LOW_ESS.value}")

@@ -26,6 +26,7 @@ from gibbsite.core import (
     Normalised,
     Pair,
     Sampleable,
+    Status,
     as_float,
     draw,
     need,
@@ -63,7 +64,7 @@ class Ladder(eqx.Module):
         return Ladder(jax.tree.map(lambda a: jnp.roll(jnp.flip(a, 0), shift, 0), self.kernel.reverse()))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Annealing:
     """Weighted walkers at the end of a path.
 
@@ -78,6 +79,14 @@ class Annealing:
     acceptance: Float[np.ndarray, " moves"]
     kernel: "AbstractKernel | Ladder"
     base_log_z: float
+
+    def __repr__(self) -> str:
+        """`log Z = 12.81(3), lower bound; ESS 352 of 500 walkers; acceptance 0.66 to 0.96`, and what to do where it is in doubt."""
+        found = self.log_z
+        accept = f"; acceptance {np.min(self.acceptance):.2f} to {np.max(self.acceptance):.2f}" if len(self.acceptance) else ""
+        doubt = "" if found.status is Status.OK else f"\n? {found.status.value}"
+        ess = 0.0 if found.ess is None else found.ess
+        return f"log Z = {found}, {found.evidence.value}; ESS {ess:.0f} of {len(self.work)} walkers{accept}{doubt}"
 
     @property
     def log_weights(self) -> Float[np.ndarray, " walkers"]:
