@@ -8,7 +8,16 @@ import pytest
 from gibbsite.compare.card import BUDGETS, Budget, Card, CardError, budget_named, check_models
 from gibbsite.compare.store import Store
 
-FULL = Card("mine", ("moons", "a b.csv"), ("rbm", "flow"), (3, 4), Budget("tiny", 10, 20, 30, 40, 50, 2), ("x", 'q"uote'), dequantise=True)
+FULL = Card(
+    "mine",
+    ("moons", "a b.csv"),
+    ("rbm", "flow"),
+    (3, 4),
+    Budget("tiny", 10, 20, 30, 40, 50, 2),
+    ("x", 'q"uote'),
+    dequantise=True,
+    drop_missing=True,
+)
 
 
 @pytest.mark.parametrize("card", [Card(), FULL, Card(budget=BUDGETS["full"], seeds=(0, 1, 2, 3, 4))], ids=["default", "full", "budget"])
@@ -40,6 +49,7 @@ def test_a_card_may_be_short() -> None:
         ("[budget]\nevaluation = 5", "line 2", "'evaluations'"),
         ('name = "a/b"', "line 1", "output folder"),
         ("dequantise = 1", "line 1", "true or false"),
+        ("drop_missing = 'no'", "line 1", "true or false"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(text: str, line: str, words: str) -> None:

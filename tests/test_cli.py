@@ -52,7 +52,7 @@ def listing(folder: pathlib.Path) -> list[str]:
 BAD = {
     "missing file": (["none.csv"], "none.csv", "does not exist"),
     "text": (["text.csv"], "anna", "columns"),
-    "infinite": (["nan.csv"], "row 4", "inf"),
+    "infinite": (["nan.csv"], "line 5", "inf"),
     "one row": (["one.csv"], "1 row", "at least"),
     "constant": (["still.csv"], "'y'", "3.5"),
     "dimensions": (["deep.npy"], "4 dimensions", "(40, 2, 2, 2)"),

@@ -139,6 +139,99 @@ def test_csv_with_header_and_chosen_columns(tmp_path: pathlib.Path) -> None:
     assert data.load(path).columns == ("x1", "x2") and len(rows(data.load(path))) == 60
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", " ", "   ", ", ", ",\t"], ids=repr)
+@pytest.mark.parametrize("header", [True, False], ids=["names", "no names"])
+def test_delimiters(delimiter: str, *, header: bool, tmp_path: pathlib.Path) -> None:
+    lines = [delimiter.join(("left", "right"))] * header + [f"{a}{delimiter}{b}" for a, b in GOOD]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    d = data.load(tmp_path / "a.csv")
+    assert d.columns == (("left", "right") if header else ("x1", "x2"))
+    np.testing.assert_array_equal(rows(d), rows(data.from_array(GOOD)))
+
+
+def test_delimiter_among_text_and_missing_values(tmp_path: pathlib.Path) -> None:
+    """Blanks and commas inside cells, missing cells at the end and words in a column do not mislead."""
+    (tmp_path / "a.tsv").write_text("in cm\tat 1, 2\tremark\n" + "\n".join(f"{a}\t{b}\tred, or so" for a, b in GOOD) + "\n1.5\t\t\n")
+    d = data.load(tmp_path / "a.tsv", columns=[1, "at 1, 2"], drop_missing=True)
+    assert d.columns == ("in cm", "at 1, 2")
+    np.testing.assert_array_equal(rows(d), rows(data.from_array(GOOD)))
+    (tmp_path / "b.csv").write_text('\ufeff"a, in cm",b\r\n' + LINES.replace("\n", "\r\n"), encoding="utf-8")
+    assert data.load(tmp_path / "b.csv").columns == ("a, in cm", "b")
+    (tmp_path / "c.csv").write_text("1,2\n" + "\n".join(f"{a},{b}" for a, b in np.random.default_rng(0).integers(0, 9, (40, 2))))
+    assert len(rows(data.load(tmp_path / "c.csv", dequantise=True))) == 41
+
+
+@pytest.mark.parametrize("delimiter", [",", " "])
+@pytest.mark.parametrize(
+    ("above", "names"),
+    [
+        ("# left{}right\n", ("left", "right")),
+        ("# made by hand in June\n#left{}right\n", ("left", "right")),
+        ("# made by hand in June\n", ("x1", "x2")),
+        ("# 1.5{}2.5\n", ("x1", "x2")),
+        ("# NA{}right\n", ("NA", "right")),
+        ("# one{}two\nleft{}right\n", ("left", "right")),
+    ],
+)
+def test_comments_above(delimiter: str, above: str, names: tuple[str, str], tmp_path: pathlib.Path) -> None:
+    """The header of numpy.savetxt names the columns; other comments are passed over, and lines keep their numbers."""
+    path = tmp_path / "a.txt"
+    path.write_text(above.replace("{}", delimiter) + LINES.replace(",", delimiter) + f"\n1.5{delimiter}blue\n")
+    with pytest.raises(DataError, match=rf"line {above.count(chr(10)) + 61}, column '{names[1]}' holds text"):
+        data.load(path)
+    d = data.load(path, columns=[names[0]])
+    assert d.columns == names[:1] and len(rows(d)) == 61
+
+
+def test_missing_values_can_be_dropped(tmp_path: pathlib.Path) -> None:
+    np.save(tmp_path / "x.npy", WITH_NAN)
+    (tmp_path / "x.csv").write_text("a,b\n" + "\n".join(f"{a},{b}" for a, b in WITH_NAN))
+    kept = np.delete(GOOD, 3, axis=0)
+    masked = np.ma.masked_array(GOOD, np.isnan(WITH_NAN))
+    whole = rows(data.from_array(kept))
+    for d in (data.load(tmp_path / "x.npy", drop_missing=True), data.load(tmp_path / "x.csv", drop_missing=True)):
+        np.testing.assert_array_equal(rows(d), whole)
+        assert d.note == "1 of 60 rows dropped for missing values."
+    np.testing.assert_array_equal(rows(data.from_array(masked, drop_missing=True)), whole)
+    assert len(rows(data.load(tmp_path / "x.csv", columns=["a"]))) == 60
+    assert data.from_array(GOOD, drop_missing=True).note == ""
+    bits = np.where(np.arange(60) == 7, np.nan, np.arange(60) % 2)[:, None]
+    assert data.from_array(bits, drop_missing=True).note == "0/1 data from data. 1 of 60 rows dropped for missing values."
+
+
+def test_missing_values_leave_too_few_rows() -> None:
+    with pytest.raises(DataError, match="data has 18 complete rows; at least 20 are needed"):
+        data.from_array(np.where(np.arange(60)[:, None] < 42, [[1.5, np.nan]], GOOD), drop_missing=True)
+    bad = np.where(np.arange(60)[:, None] == 30, np.inf, WITH_NAN)
+    with pytest.raises(DataError, match="data, row 31, column 'x1' is inf"):
+        data.from_array(bad, drop_missing=True)
+
+
+def test_an_offset_that_single_precision_loses_is_refused() -> None:
+    """The mean may be at most 1e4 deviations away from zero."""
+    unit = (GOOD - GOOD.mean(0)) / GOOD.std(0)
+    assert data.from_array(unit + np.array([0, 9.9e3])).note == ""
+    with pytest.raises(DataError, match=r"column 'x2' is 10100 .* subtract an offset such as 10100 first, as from timestamps"):
+        data.from_array(unit + np.array([0, 1.01e4]))
+
+
+def test_repeated_values_and_rows_are_noted() -> None:
+    grid = np.c_[np.arange(60) % 20 + 0.5, GOOD[:, 1], np.arange(60) % 30 + 0.5]  # 20, 60 and 30 values
+    why = "on so few values a likelihood can grow without bound; compare by draws, or add uniform noise as wide as the rounding."
+    assert data.from_array(grid).note == f"Values repeat in x1 (67%): {why}"
+    assert data.from_array(grid[:50]).note == f"Values repeat in x1 (60%): {why}"
+    assert data.from_array(grid[:49]).note == ""
+    zeros = np.c_[GOOD[:, 0], np.where(np.arange(60) < 31, np.where(np.arange(60) % 2, -0.0, 0.0), GOOD[:, 1])]
+    assert data.from_array(zeros).note == ""
+    zeros[31, 1] = 0.0
+    assert data.from_array(zeros).note == f"Values repeat in x2 (52%): {why}"
+    assert data.from_array(np.r_[GOOD, GOOD[:3]]).note == ""
+    copies = "4 of 64 rows repeat an earlier one, so training and test may share rows; remove copies."
+    assert data.from_array(np.r_[GOOD, GOOD[:4]]).note == copies
+    counts = np.c_[np.arange(60) % 3, GOOD[:, 0]]
+    assert data.from_array(counts, dequantise=True).note == "1 integer column filled with uniform noise of width 1."
+
+
 def test_binary_files_and_images(tmp_path: pathlib.Path) -> None:
     bits = np.random.default_rng(0).integers(0, 2, (40, 3, 5))
     np.savez(tmp_path / "b.npz", pictures=bits)
@@ -165,38 +258,105 @@ def _npy(x: np.ndarray):
     return lambda path: np.save(path.with_suffix(".npy"), x)
 
 
+def _damaged(suffix: str, mark: bytes, shift: int, byte: bytes):
+    """A file with one byte changed, that many after the first `mark`."""
+
+    def write(path: pathlib.Path) -> None:
+        path = path.with_suffix(suffix)
+        np.save(path, GOOD) if suffix == ".npy" else np.savez_compressed(path, x=GOOD)
+        text = path.read_bytes()
+        at = text.index(mark) + shift
+        path.write_bytes(text[:at] + byte + text[at + 1 :])
+
+    return write
+
+
 LINES = "\n".join(f"{a},{b}" for a, b in GOOD)
 WITH_NAN = np.where(np.arange(120).reshape(60, 2) == 7, np.nan, GOOD)
+ORDER = np.random.default_rng(0).permutation(60)  # the last row is one of the test part
 BAD = {
     "text column": (_csv("a,b\n" + LINES + "\n1.5,blue\n"), "x.csv, line 62, column 'b' holds text ('blue'); choose numeric columns"),
-    "missing value": (_csv("a,b\n" + LINES + "\n,1.5\n"), "x.csv, line 62, column 'a': the value is missing (''); fill it in"),
-    "nan in csv": (_csv("a,b\n" + LINES + "\n1.5,NaN\n"), "line 62, column 'b': the value is missing ('NaN')"),
-    "inf in csv": (_csv(LINES + "\n1.5,inf\n"), "row 61, column 'x2' is inf (1 such values); remove or repair these rows"),
-    "ragged": (_csv("a,b\n" + LINES + "\n1.5\n"), "line 62 has 1 values where the first line has 2"),
+    "missing value": (
+        _csv("a,b\n" + LINES + "\n,1.5\n"),
+        "x.csv, line 62, column 'a': the value is missing (rows with a missing value: 1 of 61); fill it in, drop such rows with "
+        "drop_missing=True (--drop-missing), or choose the other columns with columns= (--columns).",
+    ),
+    "nan in csv": (_csv("a,b\n" + LINES + "\n1.5,NaN\n"), "line 62, column 'b': the value is missing"),
+    "no value in a column": (
+        _csv("a,b\n" + "\n".join(f"{a},NA" for a, _ in GOOD)),
+        "column 'b' has no value in any row; choose the other columns",
+    ),
+    "inf in csv": (_csv(LINES + "\n1.5,inf\n"), "line 61, column 'x2' is inf (1 such value); remove or repair these rows"),
+    "inf twice": (_npy(np.where(np.arange(120).reshape(60, 2) // 4 == 1, np.inf, GOOD)), "row 3, column 'x1' is inf (4 such values)"),
+    "large constant": (_npy(np.c_[GOOD, np.full(60, 2.0**60)]), "column 'x3' is constant (1.15292e+18 in every row)"),
+    "ragged": (_csv("a,b\n" + LINES + "\n1.5\n"), "line 62 has 1 value for 2 columns; make them equal"),
+    "open quote": (_csv('a,b\n1.5,2.5\n"1.5,2.5\n' + LINES), "line 3 has 1 value for 2 columns"),
+    "decimal comma": (_csv("a;b\n" + LINES.replace(",", ";").replace(".", ",")), "column 'a' holds '0,12573022"),
+    "decimal comma without header": (_csv(LINES.replace(",", ";").replace(".", ",")), "line 1, column 'x1' holds '0,12573022"),
+    "thousands": (
+        _csv('a,b\n"1,234.5",2.5\n' + LINES),
+        "line 2, column 'a' holds '1,234.5'; write numbers with a decimal point and nothing between",
+    ),
+    "underscore": (_csv("a,b\n1_0,2.5\n" + LINES), "line 2, column 'a' holds text ('1_0')"),
+    "two names": (_csv("a,b,a\n1,2,3\n"), "has 2 columns named 'a'; rename them, or choose one of them with columns= (--columns)"),
+    "row numbers": (
+        _csv(",a\n" + "\n".join(f"{i},{a}" for i, (a, _) in enumerate(GOOD))),
+        "column 'x1' only counts the rows from 0 on; choose the other columns with columns= (--columns)",
+    ),
     "not utf-8": (lambda p: p.with_suffix(".csv").write_bytes(b"\xff\xfe\x00"), "is not UTF-8 text"),
     "empty csv": (_csv(""), "x.csv is empty; give a file with at least 20 rows"),
     "blank csv": (_csv("\n\n"), "x.csv is empty"),
     "header only": (_csv("a,b\n"), "has 0 rows; at least 20 are needed"),
     "one row": (_csv("1.5,2.5\n"), "has 1 row; at least 20 are needed"),
-    "nan": (_npy(WITH_NAN), "row 4, column 'x2' is nan (1 such values); remove or repair these rows"),
+    "nan": (_npy(WITH_NAN), "x.npy, row 4, column 'x2': the value is missing (rows with a missing value: 1 of 60)"),
     "too large": (_npy(GOOD * 1e300), "rescale the column"),
-    "constant": (_npy(GOOD * [1, 0] + [0, 3]), "column 'x2' is constant (3 in every row) and has no density; leave it out"),
-    "narrow": (_npy(GOOD + np.array([0, 1e8])), "too narrow for single precision; subtract its mean first"),
+    "constant": (
+        _npy(GOOD * [1, 0] + [0, 3]),
+        "column 'x2' is constant (3 in every row) and has no density; choose the other columns with",
+    ),
+    "constant pixel": (
+        _npy(GOOD.reshape(30, 2, 2) * [[1, 1], [1, 0]]),
+        "column 'pixel 1,1' is constant (0 in every row) and has no density; crop the",
+    ),
+    "constant where trained": (
+        _npy(np.c_[GOOD[:, 0], np.where(np.arange(60) == ORDER[-1], 1.5, 3)]),
+        "column 'x2' is 3 in all 42 training rows and has",
+    ),
+    "equal rows": (_npy(np.ones((60, 2), bool)), "all 60 rows are the same, so there is nothing to learn"),
+    "tiny": (_npy(GOOD * 1e-300), "too narrow for single precision; rescale the column"),
+    "narrow": (
+        _npy(GOOD + np.array([0, 1e8])),
+        "too narrow for single precision; subtract an offset such as 1e+08 first, as from timestamps",
+    ),
     "integers": (
         _npy(np.arange(60).reshape(30, 2)),
-        "column 'x1' holds integers, which have no density; pass dequantise=True (--dequantise)",
+        "columns x1, x2 hold integers, which have no density; pass dequantise=True (--dequantise) to add uniform noise on [0, 1).",
     ),
-    "one dimension": (_npy(GOOD[:, 0]), "has 1 dimensions, shape (60,); 2 or 3 are needed: reshape one column with x[:, None]"),
+    "an integer column": (_npy(np.c_[GOOD, np.arange(60) // 2]), "column 'x3' holds integers, which have no density; pass dequantise=True"),
+    "integer columns": (_npy(np.c_[GOOD, np.arange(60) // 2, np.arange(60) // 3]), "columns x3, x4 hold integers"),
+    "black and white": (_npy(255 * (GOOD > 0)), "as there are two values only, 0 and 255, give 0/1 data: x == 255"),
+    "one dimension": (_npy(GOOD[:, 0]), "has 1 dimension, shape (60,); 2 or 3 are needed: reshape one column with x[:, None]"),
     "four dimensions": (_npy(np.zeros((2, 2, 2, 2))), "has 4 dimensions"),
     "no values": (_npy(np.zeros((0, 2))), "holds no values"),
-    "complex": (_npy(GOOD * 1j), "holds values of type complex128, not real numbers"),
+    "complex": (_npy(GOOD * 1j), "holds values of type complex128, not real numbers; give real and imaginary parts as columns"),
     "strings": (_npy(np.array([["a", "b"]])), "not real numbers"),
     "objects": (_npy(np.array([[1, "a"]], dtype=object)), "holds Python objects, which are not loaded for safety"),
     "broken npy": (lambda p: p.with_suffix(".npy").write_bytes(b"hello"), "is not a readable NPY file"),
-    "broken npz": (lambda p: p.with_suffix(".npz").write_bytes(b"PK\x03\x04hello"), "is not a readable NPZ file"),
-    "two arrays": (lambda p: np.savez(p.with_suffix(".npz"), a=GOOD, b=GOOD), "holds 2 arrays (a, b); keep one, or name the data 'x'"),
+    "broken npz": (
+        lambda p: p.with_suffix(".npz").write_bytes(b"PK\x03\x04hello"),
+        "is not a readable NPZ file; write it again with np.savez",
+    ),
+    "damaged header": (_damaged(".npy", b"(60, 2", 6, b" "), "is not a readable NPY file; write it again with np.save(path, x)"),
+    "damaged values": (_damaged(".npz", b"x.npy", 25, b"\xff"), "is not a readable NPZ file; write it again with np.savez(path, x=x)"),
+    "unknown packing": (_damaged(".npz", b"PK\x01\x02", 10, b"c"), "is not a readable NPZ file"),
+    "two arrays": (lambda p: np.savez(p.with_suffix(".npz"), a=GOOD, b=GOOD), "holds 2 arrays (a, b); save the rows to split"),
+    "no array": (lambda p: np.savez(p.with_suffix(".npz")), "holds no array; save the rows"),
+    "keras layout": (
+        lambda p: np.savez(p.with_suffix(".npz"), x_train=GOOD, x_test=GOOD),
+        "holds 2 arrays (x_train, x_test); save the rows to split into training and test as one array named 'x'",
+    ),
     "folder": (lambda p: p.with_suffix(".csv").mkdir(), "x.csv is a folder"),
-    "suffix": (lambda p: p.with_suffix(".txt").write_text("1"), "ends in '.txt'; give a file that ends in .csv, .npy, .npz"),
+    "suffix": (lambda p: p.with_suffix(".xlsx").write_text("1"), "ends in '.xlsx'; give a file that ends in .csv, .tsv, .txt, .npy, .npz"),
 }
 
 
@@ -213,14 +373,23 @@ def test_bad_files_get_a_sentence(case: str, tmp_path: pathlib.Path) -> None:
 
 def test_bad_names_and_columns(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save(tmp_path / "x.npy", GOOD)
+    (tmp_path / "l.csv").write_text("length,width,width\n" + "\n".join(f"{a},{b},{a}" for a, b in GOOD))
     monkeypatch.delenv("GIBBSITE_MNIST", raising=False)
     cases = [
         (("gausians8", {}), "There is no data set 'gausians8'; did you mean 'gaussians8'?"),
         (("qqq", {}), "choose from moons, gaussians8"),
-        ((tmp_path / "none.csv", {}), "none.csv does not exist; check the path"),
+        (("", {}), "There is no data set ''; choose from moons"),
+        ((tmp_path / "none.csv", {}), "none.csv does not exist; check the path."),
+        (("none.csv", {}), f"none.csv does not exist; check the path (relative to {pathlib.Path.cwd()})."),
         (("mnist", {}), "set GIBBSITE_MNIST="),
         (("moons", {"columns": ["a"]}), "leave them out"),
-        ((tmp_path / "x.npy", {"columns": ["z"]}), "has no column 'z'; it has x1, x2 (or 1 to 2)"),
+        (("moons", {"drop_missing": True}), "columns, dequantise and drop_missing apply to files, so leave them out"),
+        ((tmp_path / "x.npy", {"columns": ["z"]}), "has no column 'z' by name or position (1 to 2); choose from x1, x2."),
+        ((tmp_path / "l.csv", {"columns": ["Lenght"]}), "has no column 'Lenght' by name or position (1 to 3); did you mean 'length'?"),
+        ((tmp_path / "l.csv", {"columns": ["\u00b2"]}), "has no column '\u00b2'"),
+        ((tmp_path / "l.csv", {"columns": ["width"]}), "has 2 columns named 'width'; rename them, or choose one by its position"),
+        ((tmp_path / "l.csv", {"columns": ["length", 1]}), "column 'length' is chosen 2 times; choose it once"),
+        ((tmp_path / "l.csv", {"columns": "length,width"}), "is one text; give a list, columns=['length', 'width']."),
         ((tmp_path / "x.npy", {"columns": [3]}), "has no column 3"),
         ((tmp_path / "x.npy", {"columns": []}), "no column is chosen"),
     ]
@@ -250,6 +419,43 @@ def test_mnist_from_a_path(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPat
     assert d.space == Binary((784,)) and d.image_shape == (28, 28) and len(d.train) == 45
     np.testing.assert_array_equal(d.test, (images[:10].reshape(10, -1) >= 128))
     np.testing.assert_array_equal(d.test, data.load(tmp_path / "m.npz").test)
+    assert data.load(tmp_path / "m.npz").name == "mnist"
     np.savez(tmp_path / "m.npz", images=images)
     with pytest.raises(DataError, match="MNIST needs the arrays x_train and x_test"):
         data.load("mnist")
+
+
+def test_mnist_takes_no_options_of_rows(tmp_path: pathlib.Path) -> None:
+    bits = np.random.default_rng(0).integers(0, 2, (50, 28, 28))
+    np.savez(tmp_path / "m.npz", x_train=bits, x_test=bits)
+    for option in ("dequantise", "drop_missing"):
+        with pytest.raises(DataError, match=r"m\.npz holds MNIST, .* so leave them out"):
+            data.load(tmp_path / "m.npz", **{option: True})
+
+
+def test_mnist_in_black_and_white(tmp_path: pathlib.Path) -> None:
+    bits = np.random.default_rng(0).integers(0, 2, (50, 28, 28)).astype(np.uint8)
+    for images in (bits, bits.astype(bool), 0.6 * bits, 255 * bits, bits.reshape(50, 784)):
+        np.savez(tmp_path / "m.npz", x_train=images, x_test=images[:10])
+        np.testing.assert_array_equal(data.load(tmp_path / "m.npz").test, bits[:10].reshape(10, 784))
+
+
+PICTURES = np.random.default_rng(0).random((50, 28, 28))
+BAD_MNIST = {
+    "no ink": (np.zeros_like(PICTURES), "x_test has no ink, as the largest grey level is 0 of 1"),
+    "17 levels": (np.floor(17 * PICTURES), "x_test has no ink, as the largest grey level is 0.063 of 1"),
+    "negative": (np.where(PICTURES < 0.5, -2, 0.5), "x_test has values from -2 to 0.5"),
+    "too large": (PICTURES + 255, "MNIST needs grey levels 0 to 255, or 0 to 1"),
+    "nan": (PICTURES * np.nan, "x_test has values from nan to nan"),
+    "text": (PICTURES.astype(str), "x_test holds values of type <U"),
+    "one": (PICTURES[:1], "x_test has shape (1, 28, 28); MNIST needs (n, 28, 28) with n at least 2"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MNIST)
+def test_bad_mnist(case: str, tmp_path: pathlib.Path) -> None:
+    images, sentence = BAD_MNIST[case]
+    np.savez(tmp_path / "m.npz", x_train=255 * PICTURES, x_test=images)
+    with pytest.raises(DataError) as caught:
+        data.load(tmp_path / "m.npz")
+    assert sentence in str(caught.value) and "m.npz" in str(caught.value)

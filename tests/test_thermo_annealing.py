@@ -329,7 +329,13 @@ class TestPerturbation:
 
 def test_it_prints_as_one_line() -> None:
     """An annealing in the middle of a session shows its number, not its thousand walkers."""
-    done = anneal(Geometric(Normal(jnp.zeros(1), jnp.ones(1)), MIXTURE), MALA(0.1), walkers=64, times=schedule(20), key=KEY)
+    done = anneal(
+        Geometric(Normal(jnp.zeros(1), jnp.ones(1)), Normal(jnp.ones(1), jnp.full(1, 0.5))),
+        MALA(0.1),
+        walkers=64,
+        times=schedule(20),
+        key=KEY,
+    )
     assert repr(done).startswith(f"log Z = {done.log_z}, lower bound; ESS {done.log_z.ess:.0f} of 64 walkers; acceptance 0.")
     assert "\n" not in repr(done)
     poor = dataclasses.replace(done, log_z=dataclasses.replace(done.log_z, status=Status.LOW_ESS))

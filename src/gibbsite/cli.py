@@ -45,7 +45,7 @@ def _all(
 @app.command(epilog="Examples: gibbsite compare; gibbsite compare moons --models flow,ebm-pcd; gibbsite compare points.csv --columns x,y")
 def compare(
     target: Annotated[
-        str | None, typer.Argument(metavar="[CARD.toml|NAME|FILE]", help="A card, a data set, or a CSV, NPY or NPZ file.")
+        str | None, typer.Argument(metavar="[CARD.toml|NAME|FILE]", help="A card, a data set, or a CSV, TSV, TXT, NPY or NPZ file.")
     ] = None,
     *,
     models: Annotated[
@@ -53,8 +53,9 @@ def compare(
     ] = None,
     budget: Annotated[str | None, typer.Option(help=f"{', '.join(BUDGETS)}; default: the card's, or quick.")] = None,
     seed: Annotated[int | None, typer.Option(help="The first seed; default: the card's, or 0.")] = None,
-    columns: Annotated[str | None, typer.Option(help="Columns of a CSV file, with commas between; default: all.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Columns of a file, with commas between; default: all.")] = None,
     dequantise: Annotated[bool, typer.Option("--dequantise", help="Add uniform noise to integer columns of a file.")] = False,
+    drop_missing: Annotated[bool, typer.Option("--drop-missing", help="Leave out rows of a file that miss a value.")] = False,
     out: Annotated[pathlib.Path | None, typer.Option(help="The folder for results; default: gibbsite-<name of the card>.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away earlier results in that folder.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
@@ -74,6 +75,7 @@ def compare(
             fresh=fresh,
             columns=columns,
             dequantise=dequantise or None,
+            drop_missing=drop_missing or None,
         )
     except (CardError, DataError) as error:
         _refuse(error, debug=debug)

@@ -42,11 +42,12 @@ BUDGETS = {
 }
 DATA = ("gaussians8", "digits-binary")
 MODELS = tuple(PARADIGMS)
+SWITCHES = ("dequantise", "drop_missing")
 
 
 @dataclasses.dataclass(frozen=True)
 class Card:
-    """The grid `data x models x seeds`; `columns` and `dequantise` say how data files are read (see `data.load`)."""
+    """The grid `data x models x seeds`; `columns`, `dequantise` and `drop_missing` say how files are read (see `data.load`)."""
 
     name: str = "default"
     data: tuple[str, ...] = DATA
@@ -55,10 +56,11 @@ class Card:
     budget: Budget = BUDGETS["quick"]
     columns: tuple[str, ...] = ()
     dequantise: bool = False
+    drop_missing: bool = False
 
     def to_toml(self) -> str:
         """The card as TOML; `parse` gives the same card back."""
-        lists = {name: _toml(getattr(self, name)) for name in ("data", "models", "seeds", "columns", "dequantise")}
+        lists = {name: _toml(getattr(self, name)) for name in ("data", "models", "seeds", "columns", *SWITCHES)}
         lines = [f"name = {_toml(self.name)}", *(f"{name} = {value}" for name, value in lists.items())]
         budget = dataclasses.asdict(self.budget)
         return "\n".join([*lines, "", "[budget]", *(f"{name} = {_toml(value)}" for name, value in budget.items()), ""])
@@ -96,17 +98,18 @@ class Card:
                 raise lines.error(entry, unknown("entry", entry, known))
         budget = _budget(table.get("budget", "quick"), lines)
         seeds = lines.numbers("seeds", table["seeds"]) if "seeds" in table else tuple(range(budget.seeds))
-        strings = {name: lines.strings(name, table[name]) for name in ("data", "models", "columns") if name in table}
+        strings: dict[str, Any] = {name: lines.strings(name, table[name]) for name in ("data", "models", "columns") if name in table}
         for model in strings.get("models", ()):
             if model not in MODELS:
                 raise lines.error("models", unknown("model", model, MODELS))
         name = table.get("name", "default")
         if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name):
             raise lines.error("name", f"name = {name!r}: give letters, digits, '-', '_' or '.', for it names the output folder")
-        noise = table.get("dequantise", False)
-        if not isinstance(noise, bool):
-            raise lines.error("dequantise", f"dequantise = {noise!r}: give true or false")
-        return cls(name=name, seeds=seeds, budget=budget, dequantise=noise, **strings)
+        entries: dict[str, Any] = {name: table.get(name, False) for name in SWITCHES}
+        for switch, value in entries.items():
+            if not isinstance(value, bool):
+                raise lines.error(switch, f"{switch} = {value!r}: give true or false")
+        return cls(name=name, seeds=seeds, budget=budget, **strings, **entries)
 
 
 def _budget(value: Any, lines: "_Lines") -> Budget:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gibbsite.compare.card import Budget, Card, CardError, budget_named, check_models
+from gibbsite.compare.card import SWITCHES, Budget, Card, CardError, budget_named, check_models
 from gibbsite.compare.store import Cell
 from gibbsite.data import NAMES, Dataset, from_array, load
 from gibbsite.models import PARADIGMS
@@ -35,6 +35,7 @@ def plan(
     seed: int | None = None,
     columns: Names = None,
     dequantise: bool | None = None,
+    drop_missing: bool | None = None,
 ) -> Plan:
     """The plan for a card, a path to one, the name or file of a data set, a `Dataset` or an array; None is the default card.
 
@@ -45,8 +46,10 @@ def plan(
     """
     models, columns = listed(models), listed(columns)
     if isinstance(target, np.ndarray):
-        target = from_array(target, columns=columns, dequantise=bool(dequantise))
-    card = overridden(card_of(target), models=models, budget=budget, seed=seed, columns=columns, dequantise=dequantise)
+        target = from_array(target, columns=columns, dequantise=bool(dequantise), drop_missing=bool(drop_missing))
+    card = overridden(
+        card_of(target), models=models, budget=budget, seed=seed, columns=columns, dequantise=dequantise, drop_missing=drop_missing
+    )
     check_models(card.models)
     datasets = {target.name: target} if isinstance(target, Dataset) else _load(card)
     cells, left_out = [], []
@@ -98,6 +101,7 @@ def overridden(
     seed: int | None,
     columns: tuple[str, ...] | None,
     dequantise: bool | None,
+    drop_missing: bool | None,
 ) -> Card:
     """The card with what was asked for put in place of its own entries."""
     if budget is not None:
@@ -112,16 +116,18 @@ def overridden(
         "models": None if models is None else check_models(models),
         "columns": columns,
         "dequantise": dequantise,
+        "drop_missing": drop_missing,
     }
     return dataclasses.replace(card, **{name: value for name, value in asked.items() if value is not None})
 
 
 def _load(card: Card) -> dict[str, Dataset]:
     """The data sets of a card by name; how files are read does not concern the built-in ones."""
+    reading: dict[str, Any] = {"columns": card.columns or None, **{name: getattr(card, name) for name in SWITCHES}}
     held: dict[str, Dataset] = {}
     for entry in card.data:
         ours = entry in NAMES and len(card.data) > 1
-        data = load(entry) if ours else load(entry, columns=card.columns or None, dequantise=card.dequantise)
+        data = load(entry) if ours else load(entry, **reading)
         for other in held:
             if Cell(other, "", 0).folder == Cell(data.name, "", 0).folder:
                 raise CardError(f"{entry}: the results of {other!r} and {data.name!r} would share a folder: name each once, or rename one.")

@@ -74,15 +74,16 @@ def compare(
     fresh: bool = False,
     columns: Names = None,
     dequantise: bool | None = None,
+    drop_missing: bool | None = None,
     quiet: bool = False,
 ) -> Comparison:
     """Train every paradigm on the same data under one budget, map each to an energy, and say how exact each number is.
 
     `data` is the name of a data set, a file (CSV, NPY, NPZ), a NumPy array of rows, a `Dataset`, a `Card` or the path of
     one; None is the default card. `models` (`"flow,rbm"` or a list; all that the data's space allows), `budget`
-    ("quick", "standard", "full") and `seed` replace what the card says; `columns` and `dequantise` say how a file is
-    read. Results go to the folder `out` (`gibbsite-<name>` in the current one), cell by cell: a second call continues,
-    `fresh` starts anew. A cell that fails is recorded with its reason, and the rest goes on.
+    ("quick", "standard", "full") and `seed` replace what the card says; `columns`, `dequantise` and `drop_missing` say
+    how a file is read. Results go to the folder `out` (`gibbsite-<name>` in the current one), cell by cell: a second
+    call continues, `fresh` starts anew. A cell that fails is recorded with its reason, and the rest goes on.
 
     Returns:
         Comparison: the table, and the paths of `results.json` and `report.html`.
@@ -90,7 +91,7 @@ def compare(
     Raises:
         CardError, DataError: the data, the card or the folder cannot be used; nothing has been written.
     """
-    asked = plan(data, models=models, budget=budget, seed=seed, columns=columns, dequantise=dequantise)
+    asked = plan(data, models=models, budget=budget, seed=seed, columns=columns, dequantise=dequantise, drop_missing=drop_missing)
     store = Store(pathlib.Path(out) if out is not None else pathlib.Path(f"gibbsite-{asked.card.name}"))
     store.claim(asked.card, fresh=fresh)
     board = Board(len(asked.cells), quiet=quiet)

@@ -104,6 +104,6 @@ def _moments(name: str, train: np.ndarray, columns: tuple[str, ...]) -> tuple[np
     still = (train == train[:1]).all(axis=0)
     if still.any():
         i = int(np.argmax(still))
-        value = f"{train[0].flat[i]:g}"
-        raise DataError(f"{name}: column {columns[i]!r} is constant ({value} in every training row) and has no density; leave it out.")
+        value = f"{train[0].flat[i]:g} in all {len(train)} training rows"
+        raise DataError(f"{name}: column {columns[i]!r} is {value} and has no density there; leave it out, or give more rows that differ.")
     return wide.mean(axis=0).astype(np.float32), wide.std(axis=0).astype(np.float32)

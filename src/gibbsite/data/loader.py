@@ -1,15 +1,16 @@
 """`load`: one door for data shipped with gibbsite and for files of the user."""
 
-import difflib
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from gibbsite.data.dataset import DataError, Dataset
 from gibbsite.data.digits import digits, digits_binary
-from gibbsite.data.files import SUFFIXES, arrays, check_path, from_file
-from gibbsite.data.mnist import from_arrays, mnist
+from gibbsite.data.files import arrays, from_file
+from gibbsite.data.mnist import from_arrays, is_mnist, mnist
+from gibbsite.data.paths import SUFFIXES, check_path
+from gibbsite.data.table import Columns, hint
 from gibbsite.data.toys import checkerboard, gaussians8, moons
 
 
@@ -34,30 +35,35 @@ NAMES = {name: named.about for name, named in DATASETS.items()}
 def load(
     name_or_path: str | os.PathLike,
     *,
-    columns: Sequence[str | int] | None = None,
+    columns: Columns = None,
     dequantise: bool = False,
+    drop_missing: bool = False,
     seed: int = 0,
 ) -> Dataset:
-    """The data set of a name (see `NAMES`) or of a CSV, NPY or NPZ file; the seed fixes draws, noise and split.
+    """The data set of a name (see `NAMES`) or of a CSV (or TSV), NPY or NPZ file; the seed fixes draws, noise and split.
 
     `columns` chooses columns of a file by name or by position counted from 1; `dequantise` adds uniform noise on
-    [0, 1) to integer columns, so that they have a density.
+    [0, 1) to integer columns, so that they have a density; `drop_missing` drops rows with a missing value. An NPZ file
+    with `x_train` and `x_test` of 28 x 28 images is taken as MNIST; of any other the array named 'x' is read, or the
+    only one.
 
     Raises:
         DataError: unknown name, or a file that cannot be used; the sentence says what to do.
     """
     text = os.fspath(name_or_path)
     if text in DATASETS:
-        if columns is not None or dequantise:
-            raise DataError(f"{text} is a built-in data set; columns and dequantise apply to files, so leave them out.")
+        if columns is not None or dequantise or drop_missing:
+            raise DataError(f"{text} is a built-in data set; columns, dequantise and drop_missing apply to files, so leave them out.")
         return DATASETS[text].make(seed=seed)
     path = pathlib.Path(text).expanduser()
-    if not path.exists() and path.suffix.lower() not in SUFFIXES and not _is_path(text):
+    if not (path.exists() and text) and path.suffix.lower() not in SUFFIXES and not _is_path(text):
         raise DataError(_unknown(text))
     check_path(path)
-    if path.suffix.lower() == ".npz" and columns is None and {"x_train", "x_test"} <= set(found := arrays(path)):
+    if path.suffix.lower() == ".npz" and columns is None and is_mnist(found := arrays(path)):
+        if dequantise or drop_missing:
+            raise DataError(f"{path} holds MNIST, read in black and white; dequantise and drop_missing do not apply, so leave them out.")
         return from_arrays(path, found, seed=seed)
-    return from_file(path, columns=columns, dequantise=dequantise, seed=seed)
+    return from_file(path, columns=columns, dequantise=dequantise, drop_missing=drop_missing, seed=seed)
 
 
 def _is_path(text: str) -> bool:
@@ -65,6 +71,4 @@ def _is_path(text: str) -> bool:
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name.lower(), DATASETS, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(DATASETS)}."
-    return f"There is no data set {name!r}; {hint} A file must end in {', '.join(SUFFIXES)}."
+    return f"There is no data set {name!r}; {hint(name, DATASETS)} A file must end in {', '.join(SUFFIXES)}."
