@@ -12,7 +12,7 @@ from gibbsite.core import Binary, Reals, Spins
 from gibbsite.data.dataset import MIN_ROWS, DataError, Dataset, build, split
 from gibbsite.data.delimited import read_text
 from gibbsite.data.paths import TEXT, check_path, unreadable
-from gibbsite.data.quality import check_count, check_counter, check_density, check_spread, check_values, complete, doubts
+from gibbsite.data.quality import check_count, check_counter, check_density, check_noise, check_spread, check_values, complete, doubts
 from gibbsite.data.table import Columns, Table, choose, count, listed
 
 # What np.load raises on a damaged file, be it in the header, in the archive or in the packed values.
@@ -70,6 +70,7 @@ def _continuous(table: Table, rng: np.random.Generator, *, dequantise: bool) -> 
     """The table with a density, and which of its columns held integers before noise was added."""
     whole = (table.rows == np.floor(table.rows)).all(axis=0)
     if dequantise:
+        check_noise(table, whole)
         table = table._replace(rows=table.rows + np.where(whole, rng.random(table.rows.shape), 0.0))
     check_spread(table)
     if not dequantise:

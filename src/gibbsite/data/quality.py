@@ -8,6 +8,7 @@ from gibbsite.data.table import Table, count, listed
 GRID_ROWS, GRID_SHARE = 50, 0.5  # from here on, repeated values are no accident
 COPIES_SHARE = 0.05
 FAR = 1e4  # beyond such a mean, in deviations, single precision keeps less than three digits of the spread
+LARGE = 2**20  # beyond, single precision keeps less than four bits of noise on [0, 1)
 SMALL = 1e-30  # below this, single precision loses digits
 
 
@@ -89,6 +90,17 @@ def check_density(table: Table, whole: np.ndarray) -> None:
     elif not whole.all():
         remedy += f", or {table.omission}"
     raise DataError(f"{table.source}: {which} integers, which have no density; {remedy}.")
+
+
+def check_noise(table: Table, whole: np.ndarray) -> None:
+    """DataError if an integer column is so large that single precision rounds away noise of width 1."""
+    large = whole & (np.abs(table.rows).max(axis=0) > LARGE)
+    if large.any():
+        i = int(np.argmax(large))
+        size = f"{np.abs(table.rows[:, i]).max():g}"
+        raise DataError(
+            f"{table.source}: column {table.columns[i]!r} holds integers up to {size}, too large for noise of width 1; rescale it."
+        )
 
 
 def doubts(table: Table) -> list[str]:
