@@ -464,6 +464,6 @@ def test_bad_mnist(case: str, tmp_path: pathlib.Path) -> None:
 def test_integers_too_large_for_noise_are_refused() -> None:
     """Single precision near 10^9 has steps of 64: noise of width 1 would be lost without a word."""
     whole = np.random.default_rng(0).integers(0, 10**9, size=(60, 2))
-    with pytest.raises(DataError, match="column 'x1' holds integers up to 9.*too large for noise of width 1; rescale it"):
-        from_array(whole, dequantise=True)
-    assert from_array(whole % 1000, dequantise=True).dequantised == 1.0
+    with pytest.raises(DataError, match=r"column 'x1' holds integers up to .*too large for noise of width 1; rescale it"):
+        data.from_array(whole, dequantise=True)
+    assert data.from_array(whole % 1000, dequantise=True).dequantised == 1.0
