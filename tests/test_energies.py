@@ -1,3 +1,4 @@
+import inspect
 import math
 
 import equinox as eqx
@@ -10,19 +11,29 @@ from registry.energies import ENERGIES
 from gibbsite.core import (
     AbstractEnergy,
     Box,
+    Callable,
+    Coins,
     Conditionals,
+    Geometric,
     Latent,
+    Linear,
     Normal,
     Normalised,
+    Pair,
+    Reals,
     Sampleable,
+    Spins,
+    Sum,
     Tempered,
     capability,
     log_prob,
+    reference,
     two_valued,
 )
+from gibbsite.core.space import as_shape
 from gibbsite.energies import BinaryRBM, GaussianMixture, GaussianRBM, Ising, Rescaled
 from gibbsite.testing import problems
-from gibbsite.testing.energy import _follow, check_energy, check_part
+from gibbsite.testing.energy import _follow, check_energy, check_far, check_part
 from gibbsite.testing.law import LawViolation
 from gibbsite.thermo import enumerate_log_z, quadrature
 
@@ -82,8 +93,29 @@ def sampled(change):
     return lambda e, v: Sampleable(lambda *, key: change(v.sample(key=key), key)) if isinstance(v, Sampleable) else v
 
 
-def latent(hidden=None, visible=None):
-    return lambda e, v: Latent(v.joint, hidden or v.sample_hidden, visible or v.sample_visible) if isinstance(v, Latent) else v
+def latent(hidden=None, visible=None, path=None):
+    return lambda e, v: Latent(v.joint, hidden or v.sample_hidden, visible or v.sample_visible, path) if isinstance(v, Latent) else v
+
+
+def way(change):
+    """A machine whose path is spoilt: `change(base, start, stop)` gives another."""
+
+    def spoilt(field):
+        path = RBM.path(field)
+        return change(path.base, path.start, path.stop)
+
+    return Wrapped(RBM, None, latent(path=spoilt))
+
+
+def shifted(machine):
+    return BinaryRBM(machine.weights, machine.visible_bias + 0.01, machine.hidden_bias)
+
+
+class Halfway(Linear):
+    """Work of the switch from the middle on only."""
+
+    def work(self, t0, t1, x):
+        return super().work((t0 + t1) / 2, t1, x)
 
 
 def _unit_noise(h, *, key):
@@ -93,6 +125,8 @@ def _unit_noise(h, *, key):
 BROKEN = {
     "batched output": (Wrapped(ISING, lambda e, x: e(x)[None]), "one float scalar"),
     "not finite": (Wrapped(MIX, lambda e, x: jnp.where(x[0] > 0, jnp.inf, e(x))), "not finite"),
+    "lost far out": (Wrapped(MIX, lambda e, x: jnp.where(jnp.max(jnp.abs(x)) > 7, jnp.nan, e(x))), "far points"),
+    "bottomless far out": (Wrapped(MIX, lambda e, x: jnp.where(jnp.max(jnp.abs(x)) > 7, -jnp.inf, e(x))), "far points"),
     "wrong gradient": (Wrapped(MIX, lambda e, x: _wrong_slope(e(x), x)), "gradient"),
     "field sign in logits": (
         Wrapped(ISING, None, conditionals(lambda e, v: Conditionals(lambda x: v.logits(x) - 4 * e.field, v.blocks))),
@@ -128,6 +162,12 @@ BROKEN = {
     "hidden sign": (Wrapped(RBM, None, latent(hidden=lambda x, *, key: 1 - RBM._sample_hidden(x, key=key))), "hidden draws"),
     "visible noise of one": (Wrapped(GAUSS, None, latent(visible=_unit_noise)), "virial"),
     "other visible units": (Wrapped(RBM, None, latent(visible=lambda h, *, key: RBM._sample_visible(1 - h, key=key))), "visible draws"),
+    "path from another base": (way(lambda base, start, stop: Linear(Coins(base.space, base.field), start, stop)), "path's base"),
+    "path from another start": (way(lambda base, start, stop: Linear(base, shifted(start), stop)), "path's base"),
+    "path to another end": (way(lambda base, start, stop: Linear(base, start, shifted(stop))), "path's end"),
+    "work of half the way": (way(Halfway), "path's work"),
+    "hidden units lost on the way": (way(lambda base, start, stop: Geometric(base, stop)), "lost on the path"),
+    "log_z off on 20 sites": (Wrapped(Coins(Spins(20), 0.3), None, normalised(0.01)), "log_z"),
     "modes of equal mass": (
         Wrapped(
             MIX, None, lambda e, v: Sampleable(GaussianMixture(e.means, e.scales, [1.0, 1.0])._sample) if isinstance(v, Sampleable) else v
@@ -139,6 +179,10 @@ BROKEN = {
     "coins upside down": (Wrapped(ENERGIES["coins"], None, sampled(lambda x, key: 1 - x)), "chi-square"),
     "Jacobian forgotten": (Wrapped(Rescaled(MIX, [2.0, -1.0], [0.5, 3.0]), lambda e, x: e.energy((x - e.shift) / e.scale)), "log_z"),
 }
+
+
+def test_walls_far_out_are_allowed() -> None:
+    check_far(Wrapped(MIX, lambda e, x: jnp.where(jnp.max(jnp.abs(x)) > 7, jnp.inf, e(x))), jnp.array([[1.0, 0.0], [9.0, 0.0]]))
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -238,3 +282,57 @@ def test_rescaled_refuses_what_has_no_meaning() -> None:
         Rescaled(MIX, [0.0, 0.0], [1.0, 0.0])
     with pytest.raises(TypeError, match="Spins"):
         Rescaled(ISING, 0.0, 1.0)
+
+
+# ---- what is refused, and what must stay ----
+
+
+@pytest.mark.parametrize("other", [RBM, Ising(5)], ids=["another kind", "another shape"])
+def test_sum_on_two_spaces_is_refused(other: AbstractEnergy) -> None:
+    with pytest.raises(ValueError, match="both must be one space"):
+        Sum(ISING, other)
+
+
+def test_callable_compiles_once_over_its_parameters() -> None:
+    traces = []
+
+    def harmonic(params, x):
+        traces.append(params)
+        return params["stiffness"] * jnp.sum(x**2) + params["offset"]
+
+    value = eqx.filter_jit(lambda energy, x: energy(x))
+    pairs = [(0.5, 1.0), (2.0, -1.0), (np.float64(3.0), np.float32(0.25))]
+    found = [float(value(Callable(harmonic, {"stiffness": k, "offset": c}, Reals(2)), jnp.ones(2))) for k, c in pairs]
+    assert found == [2 * k + c for k, c in pairs]
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize(("low", "high", "end"), [(0.0, np.inf, "high"), (-np.inf, 1.0, "low")])
+def test_infinite_box_has_no_reference(low: float, high: float, end: str) -> None:
+    with pytest.raises(ValueError, match=f"{end}=.*finite bounds"):
+        reference(Box([low, 0.0], [high, 1.0]))
+
+
+@pytest.mark.parametrize("high", [0.0, -1.0, np.nan])
+def test_box_that_holds_nothing_is_refused(high: float) -> None:
+    with pytest.raises(ValueError, match="low must be below high"):
+        Box([0.0, 0.0], [1.0, high])
+
+
+def test_a_sum_that_became_infinite_stays_so() -> None:
+    terms = jnp.array([1.0, -1e30, jnp.inf, -jnp.inf])
+    pair = Pair(jnp.full(4, 3.0), jnp.full(4, 1e-7)).add(jnp.full(4, jnp.inf)).add(terms)
+    assert np.all(pair.value() == np.inf) and np.all(pair.float64() == np.inf)
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"), [(2.0, "whole"), ((3, 1.5), "whole"), ("ab", "whole"), (0, "at least 1"), ((4, -1), "at least 1")]
+)
+def test_shapes_that_are_none_are_refused(shape, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        inspect.unwrap(as_shape)(shape)  # as users run it: these tests check annotations too, and would refuse some earlier
+
+
+def test_shapes_may_be_numpy_integers() -> None:
+    assert as_shape(np.int64(3)) == (3,) and as_shape([np.int32(2), 3]) == (2, 3) and as_shape(()) == ()
+    assert Spins(np.int64(3)).size == 3

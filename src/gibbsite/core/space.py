@@ -26,7 +26,7 @@ def as_shape(shape: SupportsIndex | Sequence[SupportsIndex]) -> tuple[int, ...]:
     Raises:
         ValueError: a side is not a positive whole number.
     """
-    sides = (shape,) if hasattr(shape, "__index__") else shape
+    sides = shape if isinstance(shape, Sequence) else (shape,)
     try:
         whole = tuple(operator.index(side) for side in sides)
     except TypeError as error:

@@ -31,7 +31,7 @@ class Pair(eqx.Module):
 
     def float64(self) -> np.ndarray:
         """The sum on the host, in float64."""
-        return np.asarray(self.hi, np.float64) + np.asarray(self.lo, np.float64)
+        return np.asarray(np.asarray(self.hi, np.float64) + np.asarray(self.lo, np.float64))
 
 
 def zeros(shape: tuple[int, ...] = ()) -> Pair:

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core import (
     AbstractEnergy,
+    AbstractPath,
     AbstractSpace,
     ArrayLike,
     Binary,
@@ -40,6 +41,8 @@ from gibbsite.thermo import enumerate_log_z, quadrature
 EPS = float(np.finfo(np.float32).eps)
 CENTRES = 8  # laws q against which draws are weighed
 MOST_STATES = 2**10  # spaces up to here are compared state by state
+SUMMABLE = 20  # sites up to which log_z is enumerated
+WIDE = 8.0  # far points, in widths of the reference law: chains that stray must find their way back
 
 
 def check_energy(
@@ -63,11 +66,15 @@ def check_part(
     start, slope, rest = jax.random.split(key, 3)
     xs = _draws(reference(energy.space), points, key=start)
     check_value(energy, xs)
+    if isinstance(energy.space, Reals):
+        check_far(energy, WIDE * xs)
     check_gradient(energy, xs, key=slope)
     if (view := capability(energy, Conditionals)) is not None:
         check_conditionals(energy, view, xs)
     if (latent := capability(energy, Latent)) is not None:
         check_latent(energy, latent, xs, draws, key=rest)
+        if latent.path is not None:
+            check_path(energy, latent.path(jnp.full(energy.space.shape, 0.4)), xs)
     if capability(energy, Normalised) is not None:
         check_log_z(energy, box)
     if capability(energy, Sampleable) is not None:
@@ -96,6 +103,18 @@ def check_value(energy: AbstractEnergy, xs: PyTree) -> None:
     energies = np.asarray(jax.vmap(energy)(xs))
     if not np.all(np.isfinite(energies)):
         raise LawViolation(f"{_name(energy)}: {np.sum(~np.isfinite(energies))} of {len(energies)} energies on the support are not finite.")
+
+
+def check_far(energy: AbstractEnergy, xs: Array) -> None:
+    """Far out an energy is a number or +inf: NaN and -inf would be taken for a reason to stay, or to go."""
+    energies = np.asarray(jax.vmap(energy)(xs))
+    lost = np.isnan(energies) | (energies == -np.inf)
+    if lost.any():
+        nearest = np.min(np.max(np.abs(np.asarray(xs)[lost]).reshape(lost.sum(), -1), axis=1))
+        raise LawViolation(
+            f"{_name(energy)}: {lost.sum()} of {lost.size} energies at far points (from |x| = {nearest:.3g} on) are NaN or -inf; "
+            "the bound is none: return a number, or +inf."
+        )
 
 
 def check_gradient(energy: AbstractEnergy, xs: PyTree, *, key: Key[Array, ""]) -> None:
@@ -192,6 +211,22 @@ def check_latent(energy: AbstractEnergy, view: Latent, xs: Array, draws: int, *,
     _follow(name, "visible draws", _Slice(view.joint, energy.space, h, 0), visible)
 
 
+def check_path(energy: AbstractEnergy, path: AbstractPath, xs: PyTree) -> None:
+    """The path starts at its base, ends at the energy, keeps the hidden units, and its work is the difference of energies."""
+    name, ends = _name(energy), {t: path(as_float(t)) for t in (0.0, 0.25, 0.75, 1.0)}
+    if lost := [t for t, point in ends.items() if capability(point, Latent) is None]:
+        raise LawViolation(f"{name}: hidden units are lost on the path, at t = {lost[0]}.")
+    u = {t: np.asarray(jax.vmap(point)(xs), np.float64) for t, point in ends.items()}
+    if path.base is not None:
+        bounded(name, "path's base against its start", np.asarray(jax.vmap(path.base)(xs)) - u[0.0], _rounding(u[0.0]))
+    truth = np.asarray(jax.vmap(energy)(xs))
+    bounded(name, "path's end against the energy", u[1.0] - truth, _rounding(truth))
+    for start, stop in ((0.0, 1.0), (0.25, 0.75)):
+        work = jax.vmap(lambda x, a=start, b=stop: path.work(as_float(a), as_float(b), x))(xs)
+        size = np.maximum(np.abs(u[start]), np.abs(u[stop]))
+        bounded(name, "path's work against the difference of energies", np.asarray(work) - (u[stop] - u[start]), _rounding(size))
+
+
 class _Slice(AbstractEnergy):
     """A joint energy as a function of one of its parts."""
 
@@ -205,10 +240,10 @@ class _Slice(AbstractEnergy):
 
 
 def check_log_z(energy: AbstractEnergy, box: tuple[float, float]) -> None:
-    """`log_z` against enumeration (up to 2^16 states) or quadrature (up to two real axes)."""
+    """`log_z` against enumeration (up to 2^20 states) or quadrature (up to two real axes)."""
     space = energy.space
     found = float(need(energy, Normalised, "check_energy").log_z())
-    if two_valued(space) and space.size <= 16:
+    if two_valued(space) and space.size <= SUMMABLE:
         truth = enumerate_log_z(energy)
     elif isinstance(space, Reals | Box) and 1 <= space.size <= 2:
         truth = quadrature(energy) if isinstance(space, Box) else quadrature(energy, low=box[0], high=box[1])
