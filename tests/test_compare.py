@@ -188,10 +188,14 @@ def test_models_and_data_as_people_give_them() -> None:
 
 def test_disagreement_and_choice() -> None:
     exact, apart = Estimate(1.0, 1e-6, evidence=Evidence.EXACT), Estimate(1.5, 0.01, evidence=Evidence.LOWER)
-    assert chosen({"quadrature": exact, "ais": apart}) is exact
+    below = Estimate(0.5, 0.01, evidence=Evidence.LOWER)
+    assert chosen({"quadrature": exact, "ais": below}) is exact
     assert disagreement({"quadrature": exact, "ais": apart}) == pytest.approx(50, rel=0.01)
     assert chosen({"ais": apart}) is apart
     assert disagreement({"ais": apart}) is None
+    above = chosen({"quadrature": exact, "ais": apart})
+    assert above.status is Status.NOT_CONVERGED and above.evidence is Evidence.NOT_ESTABLISHED
+    assert chosen({"own": exact, "ais": apart}) is exact
     broken = Estimate(None, None, status=Status.NON_FINITE, evidence=Evidence.NOT_ESTABLISHED)
     assert chosen({"quadrature": broken}).evidence is Evidence.NOT_ESTABLISHED
     assert chosen({"quadrature": broken, "ais": apart}) is apart

@@ -127,7 +127,8 @@ def test_the_table_is_plain_where_there_is_no_terminal() -> None:
 
 
 def test_disagreement_of_log_z_is_told() -> None:
-    assert "-9.0 errors" in " ".join(judged({"rbm": [fit(1.0, -9.0)]}).cautions)
+    assert "-9.0 errors from the exact one, more than 4: the path was too short" in judged({"rbm": [fit(1.0, -9.0)]}).cautions[0]
+    assert "+9.0 errors from the exact one, more than 4: mass was missed" in judged({"rbm": [fit(1.0, 9.0)]}).cautions[0]
     assert not judged({"rbm": [fit(1.0, 2.0)]}).cautions
 
 
@@ -177,22 +178,38 @@ def test_the_order_is_claimed_only_where_it_is_established(best: Made, second: M
     found = judged({"rbm": [second], "flow": [best]})
     assert found.choice == "flow"
     assert words in " ".join(found.reasons)
-    assert (found.rival is None) == ("one fit of each" in words)
+    assert (not found.rivals) == ("one fit of each" in words)
 
 
 def test_seeds_are_fits_of_one_model() -> None:
     """Two seeds of the best model do not crowd out the next, and the spread between seeds is in the error of the gap."""
     found = judged({"flow": [fit(1.0), fit(1.02), fit(1.01)], "rbm": [fit(1.2), fit(1.21), fit(1.19)]})
-    assert (found.choice, found.rival) == ("flow", None)
-    assert "mean of 3 fits" in found.reasons[0] and "rbm is next, 0.190(" in found.reasons[-1] and found.reasons[-1].endswith("test rows.")
+    assert (found.choice, found.rivals) == ("flow", ())
+    assert "mean of 3 fits" in found.reasons[0] and "rbm is 0.190(" in found.reasons[-1] and found.reasons[-1].endswith("test rows.")
     wide = judged({"flow": [fit(0.7), fit(1.3), fit(1.01)], "rbm": [fit(1.2), fit(1.21), fit(1.19)]})
-    assert wide.rival == "rbm"
+    assert wide.rivals == ("rbm",)
+
+
+def test_every_model_that_may_be_as_good_is_named() -> None:
+    found = judged({"flow": [fit(1.0)], "rbm": [fit(1.01)], "ebm-pcd": [fit(1.012)], "ebm-dsm": [fit(2.0)]})
+    assert found.advice == "use flow, rbm or ebm-pcd"
+    clear = judged({"flow": [fit(1.0)], "rbm": [fit(1.1)], "ebm-pcd": [fit(1.15, log_z=0.2)]})  # the third is worse known
+    assert clear.advice == "use flow or ebm-pcd"
+    assert len(clear.reasons) == 3
+
+
+def test_fits_that_happened_to_succeed_are_no_model() -> None:
+    """Two of three fits in doubt: the third, lucky one does not speak for them."""
+    lucky = [fit(0.9), fit(1.5, status=Status.LOW_ESS), fit(1.6, status=Status.LOW_ESS)]
+    found = judged({"rbm": lucky, "flow": [fit(1.0), fit(1.02), fit(1.01)]})
+    assert found.advice == "use flow"
+    assert "rbm #1: NLL in doubt, so rbm is not ranked" in found.cautions[0]
 
 
 def test_a_doubtful_likelihood_is_not_ranked() -> None:
     found = judged({"flow": [fit(1.0)], "rbm": [fit(0.2, status=Status.LOW_ESS)]})
-    assert found.choice == "flow" and found.rival is None
-    assert "rbm: NLL in doubt, so it is not ranked. Few effective samples" in found.cautions[0]
+    assert found.choice == "flow" and not found.rivals
+    assert "rbm: NLL in doubt, so rbm is not ranked. Few effective samples" in found.cautions[0]
     assert judged({"rbm": [fit(0.2, status=Status.LOW_ESS)]}).advice == "nothing established"
 
 

@@ -1,5 +1,6 @@
 """Models in the order of their test likelihood, and how sure that order is."""
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ SOUND = (Evidence.EXACT, Evidence.UNBIASED, Evidence.INTERVAL, Evidence.LOWER)  
 
 
 class Standing(NamedTuple):
-    """One model on one data set: the mean of its fits, whose test NLLs all are established.
+    """One model on one data set: the mean of its fits, one a seed, whose test NLLs all are established.
 
     `rows` has -log p of each test row, `fit_variance` is the part of the variance of the mean that other rows would not
     change: that of log Z for one fit, the spread between seeds for several, with its degrees of freedom.
@@ -35,12 +36,16 @@ class Standing(NamedTuple):
 
 
 def standings(records: Sequence[Record], arrays: Arrays) -> list[Standing]:
-    """The models of one data set, lowest test NLL first; a fit whose likelihood is in doubt takes no part."""
+    """The models of one data set, lowest test NLL first.
+
+    One with a fit that failed, or whose likelihood is in doubt, takes no part: those that happened to succeed are no
+    fair sample of its fits.
+    """
     fits: dict[str, list[Record]] = {}
     for record in records:
-        if established(record):
-            fits.setdefault(record["model"], []).append(record)
-    return sorted((_standing(model, group, arrays) for model, group in fits.items()), key=lambda standing: standing.nll)
+        fits.setdefault(record["model"], []).append(record)
+    sound = {model: group for model, group in fits.items() if all(map(established, group))}
+    return sorted((_standing(model, group, arrays) for model, group in sound.items()), key=lambda standing: standing.nll)
 
 
 def established(record: Record) -> bool:
@@ -51,10 +56,7 @@ def established(record: Record) -> bool:
 
 def _standing(model: str, fits: Sequence[Record], arrays: Arrays) -> Standing:
     rows = np.mean([np.asarray(arrays[cell_of(record)]["energy_data"], np.float64) for record in fits], axis=0)
-    evidence = Evidence(fits[0]["metrics"]["nll"]["evidence"])
-    for record in fits[1:]:
-        evidence = evidence.plus(Evidence(record["metrics"]["nll"]["evidence"]))
-    n = len(fits)
+    evidence, n = _weakest([record["metrics"]["nll"] for record in fits]), len(fits)
     if n == 1:
         return Standing(model, tuple(fits), evidence, rows, (fits[0]["metrics"]["log_z"]["stderr"] or 0.0) ** 2, math.inf)
     values = [record["metrics"]["nll"]["value"] for record in fits]
@@ -91,7 +93,12 @@ def pooled(records: Sequence[Record], name: str) -> Estimate | None:
         return None
     values, errors = np.array([m["value"] for m in held]), np.array([m["stderr"] or 0.0 for m in held])
     spread = np.var(values, ddof=1) / len(held) if len(held) > 1 else 0.0
-    return Estimate(float(values.mean()), math.sqrt(np.mean(errors**2) + spread), evidence=Evidence(held[0]["evidence"]))
+    return Estimate(float(values.mean()), math.sqrt(np.mean(errors**2) + spread), evidence=_weakest(held))
+
+
+def _weakest(metrics: Sequence[Mapping[str, Any]]) -> Evidence:
+    """The evidence of their mean."""
+    return functools.reduce(Evidence.plus, (Evidence(metric["evidence"]) for metric in metrics))
 
 
 def _student(dof: float) -> float:

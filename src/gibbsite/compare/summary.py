@@ -13,19 +13,21 @@ TV_LIMIT = 0.05  # mode masses further off than this, beyond three errors, are c
 
 
 class Verdict(NamedTuple):
-    """The choice on one data set, the reasons, the cautions, and the next model where it may be as good."""
+    """The choice on one data set, the reasons, the cautions, and the models that may be as good."""
 
     dataset: str
     choice: str | None
     reasons: tuple[str, ...]
     cautions: tuple[str, ...]
-    rival: str | None = None
+    rivals: tuple[str, ...] = ()
 
     @property
     def advice(self) -> str:
-        """`use flow`, or `use flow or ebm-pcd` where their order is not established."""
-        names = [name for name in (self.choice, self.rival) if name]
-        return f"use {' or '.join(names)}" if names else "nothing established"
+        """`use flow`, or `use flow, rbm or ebm-pcd` where their order is not established."""
+        if self.choice is None:
+            return "nothing established"
+        *names, last = (self.choice, *self.rivals)
+        return f"use {', '.join(names)} or {last}" if names else f"use {last}"
 
 
 def verdicts(records: Iterable[Record], arrays: Arrays) -> list[Verdict]:
@@ -40,13 +42,11 @@ def verdict(dataset: str, records: Sequence[Record], arrays: Arrays) -> Verdict:
     ranked = standings(records, arrays)
     if not ranked:
         return Verdict(dataset, None, ("No model has an established likelihood here.",), cautions)
-    best = ranked[0]
-    reasons, rival = [_likelihood(best), *_closeness(best)], None
-    if ranked[1:]:
-        found = gap(best, ranked[1])
-        reasons.append(_next(ranked[1], best, found))
-        rival = None if separated(found) else ranked[1].model
-    return Verdict(dataset, best.model, tuple(reasons), cautions, rival)
+    best, *rest = ranked
+    gaps = [(other, gap(best, other)) for other in rest]
+    rivals = tuple(other.model for other, found in gaps if not separated(found))
+    behind = [_behind(other, best, found) for other, found in gaps if other is rest[0] or other.model in rivals]
+    return Verdict(dataset, best.model, (_likelihood(best), *_closeness(best), *behind), cautions, rivals)
 
 
 def lines(verdict: Verdict) -> list[str]:
@@ -61,7 +61,7 @@ def _likelihood(best: Standing) -> str:
     over = f", the mean of {len(best.records)} fits" if len(best.records) > 1 else ""
     word = BADGES[best.evidence.value].word
     text = f"{best.model} has the lowest test NLL: {bound}{value} nats per example ({word}{over})"
-    return f"{text}, {kl} above the truth." if kl else f"{text}."
+    return f"{text}, {bound}{kl} above the truth." if kl else f"{text}."
 
 
 def _closeness(best: Standing) -> list[str]:
@@ -72,20 +72,20 @@ def _closeness(best: Standing) -> list[str]:
     return [f"Its mode masses are within {apart} of the truth in total variation{aside}."]
 
 
-def _next(second: Standing, best: Standing, found: Estimate) -> str:
-    """How far behind the second is; why the order of the two is not established, where it is not."""
-    text = f"{second.model} is next, {found} nats behind on the same test rows"
+def _behind(other: Standing, best: Standing, found: Estimate) -> str:
+    """How far behind another model is; why the order of the two is not established, where it is not."""
+    text = f"{other.model} is {found} nats behind on the same test rows"
     if separated(found):
         return f"{text}{'; one fit of each, so another seed may turn the order' if len(best.records) == 1 else ''}."
     if found.lo > 0:
-        weak = best if best.evidence.value in ("lower bound", "not established") else second
+        weak = best if best.evidence.value in ("lower bound", "not established") else other
         return f"{text}, but the figure of {weak.model} is marked {BADGES[weak.evidence.value].word}: the order is not established."
     return f"{text}, an interval that holds zero: call it a tie."
 
 
 def _cautions(record: Record, name: str) -> list[str]:
     if record["status"] == "failed":
-        return [f"{name} failed: {record['reason']}"]
+        return [f"{name} failed, so {record['model']} is not ranked: {record['reason']}"]
     said = []
     metrics = record["metrics"]
     tv = metrics.get("mode_tv")
@@ -93,11 +93,10 @@ def _cautions(record: Record, name: str) -> list[str]:
         said.append(f"{name} misses mode masses: total variation {number(tv)}, against {TV_LIMIT} allowed.")
     apart = metrics.get("log_z_disagreement")
     if apart and apart["value"] is not None and abs(apart["value"]) > AGREE:
-        said.append(
-            f"{name}: annealed log Z lies {apart['value']:+.1f} errors from the exact one, more than {AGREE:g}: trust the exact one."
-        )
+        remedy = "the path was too short, trust the exact one" if apart["value"] < 0 else "mass was missed by the exact one, trust neither"
+        said.append(f"{name}: annealed log Z lies {apart['value']:+.1f} errors from the exact one, more than {AGREE:g}: {remedy}.")
     for status, heads in doubted(record).items():
-        unranked = "" if established(record) else ", so it is not ranked"
+        unranked = "" if established(record) else f", so {record['model']} is not ranked"
         said.append(f"{name}: {', '.join(heads)} in doubt{unranked}. {Status[status.upper()].value}")
     if record["reason"]:
         said.append(f"{name}: {record['reason']}")
