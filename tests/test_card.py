@@ -46,6 +46,7 @@ def test_a_card_may_be_short() -> None:
         ('budget = "quik"', "line 1", "did you mean 'quick'"),
         ("budget = 3", "line 1", "[budget]"),
         ("[budget]\nevaluations = 0", "line 2", "at least 1"),
+        ("[budget]\ndraws = 3", "line 2", "at least 4"),
         ("[budget]\nevaluation = 5", "line 2", "'evaluations'"),
         ('name = "a/b"', "line 1", "output folder"),
         ("dequantise = 1", "line 1", "true or false"),

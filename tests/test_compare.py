@@ -18,7 +18,7 @@ from gibbsite.compare import Budget, CardError, Comparison, compare, grid
 from gibbsite.compare.card import Card
 from gibbsite.compare.constants import AGREE, annealed, chosen, constants, disagreement
 from gibbsite.compare.evaluate import closeness, sample
-from gibbsite.compare.plan import card_of, plan
+from gibbsite.compare.plan import card_of, listed, plan
 from gibbsite.compare.store import Store
 from gibbsite.core import Estimate, Evidence, Normalised, Sampleable, Status, capability, need
 from gibbsite.data import from_array
@@ -146,7 +146,7 @@ def test_fresh_starts_anew(done: Comparison, folder: pathlib.Path, monkeypatch: 
 def test_data_units_and_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     """On data whose law is known, the truth itself scores a KL of 0, and its log Z is met by quadrature and by annealing."""
     data = load_data("gaussians8")
-    budget = Budget("", 1, 1, 1, walkers=512, temperatures=100)
+    budget = Budget("", 1, 1, 4, walkers=512, temperatures=100)
     held = constants(data.truth, data.train, budget, Silent(), key=jax.random.key(3))
     assert set(held) == {"own", "quadrature", "ais"}
     assert abs(held["quadrature"].value) < 1e-4
@@ -160,7 +160,7 @@ def test_annealing_knows_no_units() -> None:
     scale, centre = np.array([1e-6, 1e3]), np.array([3e-5, -2e4])
     rows = np.random.default_rng(4).normal(centre, scale, size=(500, 2))
     energy = Rescaled(GaussianMixture(jnp.array([[-1.0, 0.0], [1.0, 0.5]]), 0.5, jnp.array([0.3, 0.7])), centre, scale)
-    budget = Budget("", 1, 1, 1, walkers=512, temperatures=100)
+    budget = Budget("", 1, 1, 4, walkers=512, temperatures=100)
     found = annealed(energy, rows, budget, Silent(), key=jax.random.key(3))
     assert abs(found.value - need(energy, Normalised, "test").log_z()) < AGREE * found.stderr
     assert found.stderr < 0.05
@@ -182,6 +182,13 @@ def test_models_and_data_as_people_give_them() -> None:
     assert plan(rows, columns="x3,x1").datasets["data"].columns == ("x3", "x1")
     with pytest.raises(CardError, match="A list is no data for a comparison: give a name"):
         card_of([[1.0, 2.0]])
+    with pytest.raises(CardError, match="no list of names"):
+        listed(["flow", 3])
+    with pytest.raises(CardError, match="draws = 1: give a whole number of at least 4"):
+        dataclasses.replace(TINY, draws=1)
+    for wrong in ({"seeds": ()}, {"data": ()}, {"models": ()}):
+        with pytest.raises(CardError, match="give at least one"):
+            Card(**wrong)
     with pytest.raises(CardError, match="did you mean 'flow'"):
         plan(rows, models="flwo")
 

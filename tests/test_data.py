@@ -216,7 +216,7 @@ def test_an_offset_that_single_precision_loses_is_refused() -> None:
 
 
 def test_repeated_values_and_rows_are_noted() -> None:
-    grid = np.c_[np.arange(60) % 20 + 0.5, GOOD[:, 1], np.arange(60) % 30 + 0.5]  # 20, 60 and 30 values
+    grid = np.c_[7 * np.arange(60) % 20 + 0.5, GOOD[:, 1], 7 * np.arange(60) % 30 + 0.5]  # 20, 60 and 30 values, in no order
     why = "on so few values a likelihood can grow without bound; compare by draws, or add uniform noise as wide as the rounding."
     assert data.from_array(grid).note == f"Values repeat in x1 (67%): {why}"
     assert data.from_array(grid[:50]).note == f"Values repeat in x1 (60%): {why}"
@@ -467,3 +467,12 @@ def test_integers_too_large_for_noise_are_refused() -> None:
     with pytest.raises(DataError, match=r"column 'x1' holds integers up to .*too large for noise of width 1; rescale it"):
         data.from_array(whole, dequantise=True)
     assert data.from_array(whole % 1000, dequantise=True).dequantised == 1.0
+
+
+def test_a_series_is_told() -> None:
+    """An autoregressive column among independent ones, in file order; shuffled, nothing is said."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(400, 2))
+    rows[:, 1] = np.convolve(rows[:, 1], 0.8 ** np.arange(20))[:400]
+    assert "Neighbouring rows are correlated in x2 (0.75)" in data.from_array(rows).note
+    assert data.from_array(rng.permutation(rows)).note == ""

@@ -34,6 +34,17 @@ class Budget:
     temperatures: int
     seeds: int = 1
 
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self)[1:]:
+            _check_count(field.name, getattr(self, field.name))
+
+
+def _check_count(entry: str, number: Any) -> None:
+    """CardError unless the number is one that a comparison can be made with."""
+    least = {"draws": 4, "walkers": 2}.get(entry, 1)
+    if type(number) is not int or number < least:
+        raise CardError(f"{entry} = {number!r}: give a whole number of at least {least}.")
+
 
 BUDGETS = {
     "quick": Budget("quick", 4_000_000, 1_400, 2_048, 2_048, 200),
@@ -57,6 +68,13 @@ class Card:
     columns: tuple[str, ...] = ()
     dequantise: bool = False
     drop_missing: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.budget, Budget):
+            raise CardError(f"budget = {self.budget!r}: give a Budget, such as BUDGETS['quick'].")
+        for name in ("data", "models", "seeds"):
+            if not getattr(self, name):
+                raise CardError(f"{name} = {getattr(self, name)!r}: give at least one.")
 
     def to_toml(self) -> str:
         """The card as TOML; `parse` gives the same card back."""
@@ -127,8 +145,11 @@ def _budget(value: Any, lines: "_Lines") -> Budget:
             raise lines.error(entry, f'name = {number!r}: give a name in quotes, as in name = "mine"')
         if entry == "name" and number not in BUDGETS and set(known) != set(value):
             raise lines.error(entry, unknown("budget", number, BUDGETS) + ", or give every entry of [budget] yourself")
-        if entry != "name" and (type(number) is not int or number < 1):
-            raise lines.error(entry, f"{entry} = {number!r}: give a whole number of at least 1")
+        if entry != "name":
+            try:
+                _check_count(entry, number)
+            except CardError as error:
+                raise lines.error(entry, str(error).rstrip(".")) from error
     made = dataclasses.replace(start, **value)
     return made if made == start or made.name not in BUDGETS else dataclasses.replace(made, name="custom")
 

@@ -62,12 +62,12 @@ def style(index: int) -> Style:
 
 
 class LogZ(NamedTuple):
-    """One estimate of log Z less the reference, with its interval."""
+    """One estimate of log Z less the reference, with how far its interval reaches below and above (infinite: open)."""
 
     row: int
     difference: float
-    lo: float
-    hi: float
+    below: float
+    above: float
     estimator: str
 
 
@@ -192,6 +192,7 @@ def histograms(data: Float[np.ndarray, " n"], draws: Float[np.ndarray, " m"], lo
 def log_z(points: Sequence[LogZ], labels: Sequence[str], looks: Mapping[str, Style], *, reference: str, alt: str) -> str:
     """Estimators of log Z, each less the reference of its model, with intervals; one row a model."""
     names = list(dict.fromkeys(point.estimator for point in points))
+    reach = max([abs(x) for p in points for x in (p.difference, p.below, p.above) if np.isfinite(x)])
 
     def draw(axes: Any) -> None:
         axes.axvline(0, color=MUTED, linewidth=0.8)
@@ -199,10 +200,15 @@ def log_z(points: Sequence[LogZ], labels: Sequence[str], looks: Mapping[str, Sty
             mine = [point for point in points if point.estimator == name]
             offset = 0.16 * (place - (len(names) - 1) / 2)
             middle = np.array([point.difference for point in mine])
-            ends = np.abs(np.array([[point.difference - point.lo, point.hi - point.difference] for point in mine])).T
+            ends = np.array([[point.below, point.above] for point in mine]).T
+            open_ = np.isinf(ends)
+            ends[open_] = reach or 1.0
             look = looks[name]
             rows = [point.row + offset for point in mine]
             axes.errorbar(middle, rows, xerr=ends, fmt=look.marker, color=look.color, markersize=4, capsize=2, elinewidth=1, label=name)
+            for (side, number), marker in np.ndenumerate(np.where(open_, [["<"], [">"]], "")):
+                if marker:
+                    axes.plot(middle[number] + (2 * side - 1) * ends[side, number], rows[number], marker, color=look.color, markersize=6)
         axes.set(yticks=range(len(labels)), yticklabels=labels, xlabel=f"log Z less {reference}  (nats)", ylim=(len(labels) - 0.4, -0.6))
         axes.locator_params(axis="x", nbins=5)
         axes.grid(axis="y", visible=False)

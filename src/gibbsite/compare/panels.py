@@ -1,5 +1,6 @@
 """The figures of one data set, in rows: one kind a row, one panel a model, so that the eye compares across."""
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
@@ -136,17 +137,15 @@ def log_z(shown: Sequence[Shown]) -> str:
         centre = held[reference]["value"]
         labels.append(cell.name)
         for name, metric in held.items():
-            error = 1.96 * (metric["stderr"] or 0.0)
-            low, high = metric["lo"], metric["hi"]
-            ends = (metric["value"] - error if low is None else low, metric["value"] + error if high is None else high)
-            points.append(figures.LogZ(row, metric["value"] - centre, ends[0] - centre, ends[1] - centre, ESTIMATORS[name]))
+            below, above = (math.inf if end is None else abs(end - metric["value"]) for end in (metric["lo"], metric["hi"]))
+            points.append(figures.LogZ(row, metric["value"] - centre, below, above, ESTIMATORS[name]))
         told = ", ".join(f"{ESTIMATORS[name]} {number(metric)} ({_word(metric)})" for name, metric in held.items())
         lines.append(f"<li><b>{escape(cell.name)}</b>: {escape(told)}</li>")
     if not points:
         return ""
     looks = {text: figures.style(place) for place, text in enumerate(ESTIMATORS.values())}
     svg = figures.log_z(points, labels, looks, reference="the best one of each model", alt="log Z by each estimator, with 95 % intervals")
-    figure = f'<div class="wide">{_figure(svg, "log Z", "95 % intervals")}</div>'
+    figure = f'<div class="wide">{_figure(svg, "log Z", "95 % intervals; an arrow: the end is open")}</div>'
     return f'<h3>log Z by each estimator</h3><p class="note">In nats.</p>{figure}<ul class="small">{"".join(lines)}</ul>'
 
 

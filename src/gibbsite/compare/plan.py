@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gibbsite.compare.card import SWITCHES, Budget, Card, CardError, budget_named, check_models
+from gibbsite.compare.card import BUDGETS, SWITCHES, Budget, Card, CardError, budget_named, check_models
 from gibbsite.compare.store import Cell
 from gibbsite.data import NAMES, Dataset, from_array, load
 from gibbsite.models import PARADIGMS
@@ -63,11 +63,20 @@ def plan(
     return Plan(card, datasets, tuple(cells), tuple(left_out))
 
 
-def listed(names: Names) -> tuple[str, ...] | None:
-    """Names as the command line takes them, `"flow,rbm"`, or as a list; None stays None."""
+def listed(names: object) -> tuple[str, ...] | None:
+    """Names as the command line takes them, `"flow,rbm"`, or as a list; None stays None.
+
+    Raises:
+        CardError: something else is given.
+    """
+    if names is None:
+        return None
     if isinstance(names, str):
-        names = [name.strip() for name in names.split(",") if name.strip()]
-    return None if names is None else tuple(names)
+        return tuple(name.strip() for name in names.split(",") if name.strip())
+    found = tuple(names) if isinstance(names, Iterable) else ()
+    if not all(isinstance(name, str) for name in found) or not isinstance(names, Iterable):
+        raise CardError(f'{names!r} is no list of names: give "a,b" or ["a", "b"].')
+    return found
 
 
 def card_of(target: object) -> Card:
@@ -105,11 +114,13 @@ def overridden(
 ) -> Card:
     """The card with what was asked for put in place of its own entries."""
     if budget is not None:
+        if not isinstance(budget, str | Budget):
+            raise CardError(f"budget {budget!r}: give one of {', '.join(BUDGETS)}, or a Budget.")
         chosen = budget if isinstance(budget, Budget) else budget_named(budget)
         usual = card.seeds == tuple(range(card.budget.seeds))
         card = dataclasses.replace(card, budget=chosen, seeds=tuple(range(chosen.seeds)) if usual else card.seeds)
     if seed is not None:
-        if not 0 <= seed < 2**31:
+        if type(seed) is not int or not 0 <= seed < 2**31:
             raise CardError(f"seed {seed}: give a whole number from 0 to {2**31 - 1}.")
         card = dataclasses.replace(card, seeds=tuple(range(seed, seed + len(card.seeds))))
     asked: dict[str, Any] = {

@@ -162,7 +162,8 @@ def _made(content: Content) -> str:
         f"{budget.parameters:,} parameters{_ratio(content.records)}. "
         f"After training each model gave {budget.draws:,} draws, and its log Z was annealed with {budget.walkers:,} walkers through "
         f"{budget.temperatures:,} temperatures. Seeds: {', '.join(map(str, card.seeds))}. Likelihoods are those of the test set, which "
-        "training never saw, in the data's own units. Error bars are one standard error unless said."
+        "training never saw, in the data's own units; the split is the same for every seed, and "
+        "rows are taken as independent. Error bars are one standard error unless said."
     )
 
 

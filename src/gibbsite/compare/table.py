@@ -23,7 +23,7 @@ BADGES = {
     Evidence.LOWER.value: Badge("≥", "lower bound", "the truth is, in expectation, this or more", "yellow"),
     Evidence.UPPER.value: Badge("≤", "upper bound", "the truth is, in expectation, this or less", "yellow"),
     Evidence.IMPLICIT.value: Badge("∅", "implicit", "the model has no density", "magenta"),
-    Evidence.NOT_ESTABLISHED.value: Badge("?", "not established", "the estimators disagree or failed", "red"),
+    Evidence.NOT_ESTABLISHED.value: Badge("?", "not established", "the computation failed or is in doubt", "red"),
 }
 
 
@@ -39,8 +39,14 @@ class Column(NamedTuple):
 
 COLUMNS = (
     Column("NLL", "nll", None, True, "test negative log-likelihood, nats per example"),
-    Column("bits/dim", "bits_per_dim", None, True, "the same in bits per dimension"),
-    Column("KL", "kl", None, True, "Kullback-Leibler divergence of the model from the truth, nats"),
+    Column(
+        "bits/dim",
+        "bits_per_dim",
+        None,
+        True,
+        "the same in bits per dimension (of a dequantised density: a bound on the code length of the levels)",
+    ),
+    Column("KL", "kl", None, True, "Kullback-Leibler divergence KL(truth || model), nats"),
     Column("mode TV", "mode_tv", "mode_tv_floor", False, "total variation between the mode masses of draws and the truth"),
     Column("MMD²", "mmd", "mmd_floor", False, "squared maximum mean discrepancy of draws from test data"),
     Column("energy dist.", "energy_distance", "energy_distance_floor", False, "energy distance of draws from test data"),

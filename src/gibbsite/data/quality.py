@@ -7,6 +7,7 @@ from gibbsite.data.table import Table, count, listed
 
 GRID_ROWS, GRID_SHARE = 50, 0.5  # from here on, repeated values are no accident
 COPIES_SHARE = 0.05
+SERIES = 5.0  # errors, 1 / sqrt(n), of a correlation between independent rows
 FAR = 1e4  # beyond such a mean, in deviations, single precision keeps less than three digits of the spread
 LARGE = 2**20  # beyond, single precision keeps less than four bits of noise on [0, 1)
 SMALL = 1e-30  # below this, single precision loses digits
@@ -103,8 +104,14 @@ def check_noise(table: Table, whole: np.ndarray) -> None:
         )
 
 
+def _neighbours(rows: np.ndarray) -> np.ndarray:
+    """The correlation of each column with itself one row later."""
+    apart = rows - rows.mean(axis=0)
+    return (apart[1:] * apart[:-1]).sum(axis=0) / (apart**2).sum(axis=0)
+
+
 def doubts(table: Table) -> list[str]:
-    """Sentences on repeated values, where a likelihood has no bound, and on repeated rows, which training and test may share."""
+    """Sentences on repeated values, where a likelihood has no bound, on series, and on rows that training and test may share."""
     rows = table.rows.astype(np.float32) + np.float32(0)  # -0 becomes 0
     found = []
     ordered = np.sort(rows, axis=0)
@@ -113,6 +120,10 @@ def doubts(table: Table) -> list[str]:
     if grid and len(rows) >= GRID_ROWS:
         why = "on so few values a likelihood can grow without bound; compare by draws, or add uniform noise as wide as the rounding"
         found.append(f"Values repeat in {listed(grid)}: {why}.")
+    alike = [f"{name} ({r:.2f})" for name, r in zip(table.columns, _neighbours(table.rows), strict=True) if r > SERIES / np.sqrt(len(rows))]
+    if alike:
+        why = "in a series test rows depend on training rows, and errors come out too small; thin it"
+        found.append(f"Neighbouring rows are correlated in {listed(alike)}: {why}.")
     copies = len(rows) - len({row.tobytes() for row in rows})
     if copies > COPIES_SHARE * len(rows):
         found.append(f"{copies} of {len(rows)} rows repeat an earlier one, so training and test may share rows; remove copies.")

@@ -104,7 +104,7 @@ PARADIGMS: dict[str, Paradigm] = {
     ),
     "rbm": Paradigm(
         "rbm",
-        "hidden units summed out give the energy: density exact up to log Z, itself exact up to 20 hidden units",
+        "hidden units summed out give the energy: density exact up to log Z, itself exact up to 20 hidden or visible units",
         lambda space: isinstance(space, Reals | Binary) and len(space.shape) == 1,
         _rbm,
         1e-3,
