@@ -1,6 +1,7 @@
 """The report: one page that loads nothing, whole even where numbers are missing."""
 
 import html.parser
+import math
 import re
 from typing import NamedTuple
 
@@ -9,8 +10,10 @@ import pytest
 from report_content import content, record
 
 from gibbsite.compare.card import Card
+from gibbsite.compare.panels import Shown, log_z
 from gibbsite.compare.ranking import gap, standings
 from gibbsite.compare.report import Content, render
+from gibbsite.compare.scene import Scene, grid
 from gibbsite.compare.store import Cell
 from gibbsite.compare.summary import Verdict, verdict
 from gibbsite.compare.table import table
@@ -241,3 +244,28 @@ def test_doubt_is_explained_below_the_table() -> None:
     doubtful = record("d", "rbm", fit(0.2, status=Status.LOW_ESS).metrics)
     assert "with a question mark" in table([doubtful], plain=True)
     assert "with a question mark" not in table([record("d", "rbm", fit(0.2).metrics)], plain=True)
+
+
+def test_one_axis_has_densities() -> None:
+    """On one axis the picture is the density over the data; the truth is drawn where it is known."""
+    axis = np.linspace(-4, 4, 400)
+    bell = 0.5 * axis**2 + 0.5 * np.log(2 * np.pi)
+    rows = np.random.default_rng(0).normal(size=(300, 1)).astype(np.float32)
+    held = {"landscape": bell + 0.1, "draws": rows, "energy_data": fit(1.0).rows, "energy_draws": fit(1.0).rows}
+    scene = Scene("peak", "One peak.", ("length",), rows, extent=(-4.0, 4.0), truth=bell)
+    page = render(
+        Content(Card(data=("peak",)), (record("peak", "flow", fit(1.0).metrics),), {Cell("peak", "flow", 0): held}, {"peak": scene}, {})
+    )
+    checked(page)
+    assert "<h3>Densities</h3>" in page and "<h3>Energy landscapes</h3>" not in page
+    assert "density (1/length)" in page and ">truth<" in page
+    assert grid((-4.0, 4.0)).shape == (400, 1) and grid((0.0, 1.0, 0.0, 2.0)).shape == (140, 140, 2)
+
+
+def test_open_intervals_are_drawn_open() -> None:
+    """An end at infinity is null on record, and an arrow in the figure, not a bar that ends."""
+    held = {"log_z_ais": Estimate(1.0, 0.1, hi=math.inf, evidence=Evidence.LOWER).record()}
+    assert held["log_z_ais"]["hi"] is None
+    closed = {"log_z_ais": Estimate(1.0, 0.1, evidence=Evidence.LOWER).record()}
+    figures = [log_z([Shown("rbm", 0, record("d", "rbm", metrics), {})]) for metrics in (held, closed)]
+    assert figures[0].count("<use") > figures[1].count("<use")

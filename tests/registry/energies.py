@@ -1,17 +1,35 @@
-"""Every public energy of any room, held to `check_energy`, but for the `EXEMPT`."""
+"""Every public energy of every room, held to `check_energy`."""
 
 import jax
 import jax.numpy as jnp
 
-from gibbsite.core import AbstractEnergy, Binary, Box, Callable, Coins, Independent, Normal, Reals, Spins, Sum, Tempered, Uniform
+from gibbsite.core import (
+    AbstractEnergy,
+    Binary,
+    Box,
+    Callable,
+    Coins,
+    Independent,
+    Latent,
+    Normal,
+    Reals,
+    Spins,
+    Sum,
+    Tempered,
+    Uniform,
+    need,
+)
 from gibbsite.data import Checkerboard
 from gibbsite.energies import GaussianMixture, Ising, NeuralEnergy, Rescaled
 from gibbsite.models import Flow
 from gibbsite.nets import MLP
 from gibbsite.testing import problems
+from gibbsite.testing.crooks import TwoSpins
 
 _MIX = GaussianMixture([[1.0, 1.5], [-1.5, 0.0]], [0.5, 0.8], [1.0, 2.0])
 _COINS = Coins(Binary(3), [0.5, -0.8, 0.2], 0.7)
+_RBM, _GAUSSIAN_RBM = problems.rbm().energy, problems.gaussian_rbm().energy
+_RESCALED_RBM = Rescaled(_GAUSSIAN_RBM, [2.0, -1.0], [0.5, 2.0])
 
 
 def _quartic(params, x):
@@ -28,16 +46,17 @@ ENERGIES: dict[str, AbstractEnergy] = {
     "mixture": _MIX,
     "ising": problems.ising().energy,
     "ising even": Ising((4, 6), 0.44, -0.2),
-    "rbm": problems.rbm().energy,
-    "gaussian rbm": problems.gaussian_rbm().energy,
+    "rbm": _RBM,
+    "gaussian rbm": _GAUSSIAN_RBM,
+    "joint": need(_RBM, Latent, "registry").joint,
+    "gaussian joint": need(_GAUSSIAN_RBM, Latent, "registry").joint,
     "neural": NeuralEnergy(MLP(4, (8, 8), key=jax.random.key(0)), Spins((2, 2))),
     "flow": Flow.build(dim=2, layers=1, knots=0, width=8, key=jax.random.key(1)).as_energy(),  # splines: check_model
     "tempered": Tempered(Ising(4, 0.44, 0.1), 0.6),
     "sum": Sum(Ising(4, 0.44), Coins(Spins((4, 4)), 0.3)),
     "rescaled": Rescaled(_MIX, [2.0, -1.0], [0.5, 2.0]),
-    "rescaled machine": Rescaled(problems.gaussian_rbm().energy, [2.0, -1.0], [0.5, 2.0]),
-}
-
-EXEMPT: dict[type[AbstractEnergy], str] = {
-    Checkerboard: "infinite on half of its box by design, where an energy is to be finite; tests/test_data.py holds it to its law",
+    "rescaled machine": _RESCALED_RBM,
+    "rescaled joint": need(_RESCALED_RBM, Latent, "registry").joint,
+    "two spins": TwoSpins(0.8, [0.9, -0.4]),
+    "checkerboard": Checkerboard(),
 }

@@ -10,7 +10,7 @@ from gibbsite import metrics
 from gibbsite.compare.card import Budget
 from gibbsite.compare.constants import chosen, constants, disagreement
 from gibbsite.compare.progress import Board
-from gibbsite.compare.scene import GRID, energies, extent, grid
+from gibbsite.compare.scene import energies, extent, grid
 from gibbsite.core import AbstractEnergy, AbstractModel, Estimate, Evidence
 from gibbsite.data import Dataset
 
@@ -99,8 +99,9 @@ def noise_floors(data: Dataset) -> Metrics:
 def _arrays(energy: AbstractEnergy, log_z: Estimate, draws: np.ndarray, data: Dataset) -> dict[str, np.ndarray]:
     constant = 0.0 if log_z.value is None else float(log_z.value)
     test, mine, window = np.asarray(data.test, np.float32), draws[:JUDGED], extent(data)
-    points = [test, mine] if window is None else [test, mine, grid(window)]
-    heights = np.asarray(energies(energy, jnp.asarray(np.concatenate(points))), np.float32) + constant  # one call, one program
-    of_data, of_draws, of_grid = np.split(heights, [len(test), len(test) + len(mine)])
+    mesh = np.empty((0, *test.shape[1:]), np.float32) if window is None else grid(window)
+    points = np.concatenate([test, mine, mesh.reshape(-1, *test.shape[1:])])
+    heights = np.asarray(energies(energy, jnp.asarray(points)), np.float32) + constant  # one call, one program
+    of_data, of_draws, of_mesh = np.split(heights, [len(test), len(test) + len(mine)])
     arrays = {"draws": draws[:KEPT], "energy_data": of_data, "energy_draws": of_draws}
-    return arrays if window is None else arrays | {"landscape": of_grid.reshape(GRID, GRID)}
+    return arrays if window is None else arrays | {"landscape": of_mesh.reshape(mesh.shape[:-1])}

@@ -135,6 +135,32 @@ def landscape(
     return panel(draw, alt=alt, width=2.15, height=2.1)
 
 
+def density(
+    axis: Float[np.ndarray, " n"],
+    model: Float[np.ndarray, " n"],
+    truth: Float[np.ndarray, " n"] | None,
+    data: Float[np.ndarray, " m"],
+    look: Style,
+    *,
+    column: str,
+    alt: str,
+) -> str:
+    """A density on one axis, over the histogram of data with its counting errors; the truth where it is known."""
+    counts, edges = np.histogram(data, 40, (axis[0], axis[-1]))
+    total = len(data) * (edges[1] - edges[0])
+
+    def draw(axes: Any) -> None:
+        axes.stairs(counts / total, edges, fill=True, color=RULE, label="held-out data")
+        axes.errorbar((edges[1:] + edges[:-1]) / 2, counts / total, np.sqrt(counts) / total, fmt="none", ecolor=MUTED, elinewidth=0.6)
+        if truth is not None:
+            axes.plot(axis, truth, color=INK, linewidth=1, linestyle=":", label="truth")
+        axes.plot(axis, model, color=look.color, linestyle=look.dash, label="model")
+        axes.set(xlabel=column, ylabel=f"density (1/{column})", xlim=(axis[0], axis[-1]), ylim=(0, None))
+        axes.legend(fontsize=7.5)
+
+    return panel(draw, alt=alt)
+
+
 def scale(limits: tuple[float, float]) -> str:
     """The colour scale that all landscapes of a data set share."""
 

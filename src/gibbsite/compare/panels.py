@@ -33,14 +33,39 @@ class Shown(NamedTuple):
 
 def rows(scene: Scene, shown: Sequence[Shown]) -> str:
     """All rows of a data set, those without content left out."""
-    made = (landscapes(scene, shown), sheets(scene, shown), masses(scene, shown), energies(shown), log_z(shown), training(shown))
+    made = (
+        densities(scene, shown),
+        landscapes(scene, shown),
+        sheets(scene, shown),
+        masses(scene, shown),
+        energies(shown),
+        log_z(shown),
+        training(shown),
+    )
     return "\n".join(row for row in made if row)
+
+
+def densities(scene: Scene, shown: Sequence[Shown]) -> str:
+    """Densities on one axis over the held-out data, with that of the truth where it is known."""
+    held = [cell for cell in shown if "landscape" in cell.arrays]
+    if scene.extent is None or len(scene.extent) != 2 or not held:
+        return ""
+    axis = np.linspace(scene.extent[0], scene.extent[1], len(held[0].arrays["landscape"]))
+
+    def panel(cell: Shown) -> str:
+        alt = f"Density of {cell.name} on {scene.name}, over a histogram of held-out data"
+        model, look = np.exp(-cell.arrays["landscape"]), figures.style(cell.place)
+        truth = None if scene.truth is None else np.exp(-scene.truth)
+        return figures.density(axis, model, truth, scene.shown[:, 0], look, column=scene.columns[0], alt=alt)
+
+    text = "exp(-energy) / Z of each model, over the histogram of held-out data with its counting errors."
+    return _row("Densities", text, [_figure(panel(c), c.name, "") for c in held])
 
 
 def landscapes(scene: Scene, shown: Sequence[Shown]) -> str:
     """Energy landscapes on one colour scale, with draws; the truth first where it is known."""
     held = [cell for cell in shown if "landscape" in cell.arrays]
-    if scene.extent is None or not held:
+    if scene.extent is None or len(scene.extent) != 4 or not held:
         return ""
     surfaces = [cell.arrays["landscape"] for cell in held] + ([] if scene.truth is None else [scene.truth])
     low = float(min(np.nanmin(s) for s in surfaces))

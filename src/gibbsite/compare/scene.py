@@ -11,18 +11,20 @@ from jaxtyping import Array, Float
 from gibbsite.core import AbstractEnergy
 from gibbsite.data import Dataset
 
-GRID = 140  # points a side of a landscape
+GRID = 140  # points a side of a landscape in the plane
+LINE = 400  # points of a landscape on one axis
+Window = tuple[float, ...]  # the ends of each axis in turn: left, right; left, right, bottom, top
 
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """One data set as the report shows it; `truth` is -log p on the grid where it is known."""
+    """One data set as the report shows it; `truth` is -log p on the grid of the window `extent` where it is known."""
 
     name: str
     note: str
     columns: tuple[str, ...]
     shown: np.ndarray
-    extent: tuple[float, float, float, float] | None = None
+    extent: Window | None = None
     truth: np.ndarray | None = None
     masses: tuple[float, ...] | None = None
     image_shape: tuple[int, int] | None = None
@@ -37,25 +39,27 @@ def scene(data: Dataset) -> Scene:
     return Scene(data.name, data.note, tuple(data.columns), np.asarray(data.test[:1000]), window, truth, masses, shape)
 
 
-def extent(data: Dataset) -> tuple[float, float, float, float] | None:
-    """A window on the plane that holds the data with a margin of 12 %; None for other dimensions."""
-    if data.train.shape[1:] != (2,) or np.isin(data.train, (0, 1)).all():
+def extent(data: Dataset) -> Window | None:
+    """A window on the line or the plane that holds the data with a margin of 12 %; None for other dimensions."""
+    if data.train.shape[1:] not in ((1,), (2,)) or not data.continuous:
         return None
     low, high = data.train.min(axis=0), data.train.max(axis=0)
     margin = 0.12 * (high - low)
-    (left, bottom), (right, top) = low - margin, high + margin
-    return float(left), float(right), float(bottom), float(top)
+    return tuple(float(end) for ends in zip(low - margin, high + margin, strict=True) for end in ends)
 
 
-def surface(energy: AbstractEnergy, window: tuple[float, float, float, float]) -> Float[np.ndarray, "rows columns"]:
+def surface(energy: AbstractEnergy, window: Window) -> Float[np.ndarray, "*grid"]:
     """The energy of a normalised law on the grid, in nats."""
-    return np.asarray(energies(energy, jnp.asarray(grid(window))), np.float32).reshape(GRID, GRID)
+    points = grid(window)
+    return np.asarray(energies(energy, jnp.asarray(points.reshape(-1, points.shape[-1]))), np.float32).reshape(points.shape[:-1])
 
 
-def grid(window: tuple[float, float, float, float]) -> Float[np.ndarray, "points 2"]:
-    """The points of a landscape, row by row."""
-    across, up = np.linspace(*window[:2], GRID, dtype=np.float32), np.linspace(*window[2:], GRID, dtype=np.float32)
-    return np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
+def grid(window: Window) -> Float[np.ndarray, "*grid d"]:
+    """The points of a landscape: along the axis, or row by row."""
+    if len(window) == 2:
+        return np.linspace(window[0], window[1], LINE, dtype=np.float32)[:, None]
+    across, up = (np.linspace(low, high, GRID, dtype=np.float32) for low, high in (window[:2], window[2:]))
+    return np.stack(np.meshgrid(across, up), axis=-1)
 
 
 @eqx.filter_jit

@@ -1,5 +1,7 @@
 """The laws of energies: a scalar with a gradient, and capabilities that agree with it."""
 
+from itertools import pairwise
+
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
@@ -8,7 +10,6 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core import (
     AbstractEnergy,
-    AbstractPath,
     AbstractSpace,
     ArrayLike,
     Binary,
@@ -42,7 +43,8 @@ EPS = float(np.finfo(np.float32).eps)
 CENTRES = 8  # laws q against which draws are weighed
 MOST_STATES = 2**10  # spaces up to here are compared state by state
 SUMMABLE = 20  # sites up to which log_z is enumerated
-WIDE = 8.0  # far points, in widths of the reference law: chains that stray must find their way back
+WIDTHS = (1.0, 4.0, 16.0, 64.0)  # far points, in widths of the reference law: where wide starts and bad steps lead
+TIMES = (0.0, 0.3, 1.0)  # of a path; not symmetric, so that one run backward shows
 
 
 def check_energy(
@@ -64,17 +66,16 @@ def check_part(
 ) -> None:
     """The laws of `check_energy` on the energy alone."""
     start, slope, rest = jax.random.split(key, 3)
-    xs = _draws(reference(energy.space), points, key=start)
+    xs = _points(energy, points, key=start)
     check_value(energy, xs)
-    if isinstance(energy.space, Reals):
-        check_far(energy, WIDE * xs)
+    check_far(energy, _draws(reference(energy.space), points, key=start))
     check_gradient(energy, xs, key=slope)
     if (view := capability(energy, Conditionals)) is not None:
         check_conditionals(energy, view, xs)
     if (latent := capability(energy, Latent)) is not None:
         check_latent(energy, latent, xs, draws, key=rest)
         if latent.path is not None:
-            check_path(energy, latent.path(jnp.full(energy.space.shape, 0.4)), xs)
+            check_path(energy, latent, xs, draws, box, key=rest)
     if capability(energy, Normalised) is not None:
         check_log_z(energy, box)
     if capability(energy, Sampleable) is not None:
@@ -88,6 +89,11 @@ def _name(energy: AbstractEnergy) -> str:
 
 def _draws(energy: AbstractEnergy, n: int, *, key: Key[Array, ""]) -> PyTree:
     return jax.jit(jax.vmap(lambda k: draw(energy, key=k)))(jax.random.split(key, n))
+
+
+def _points(energy: AbstractEnergy, n: int, *, key: Key[Array, ""]) -> PyTree:
+    """Where the energy must be finite: its own draws, or those of the reference law where it has none."""
+    return _draws(energy if capability(energy, Sampleable) is not None else reference(energy.space), n, key=key)
 
 
 def _rounding(energies: ArrayLike) -> np.ndarray:
@@ -105,37 +111,48 @@ def check_value(energy: AbstractEnergy, xs: PyTree) -> None:
         raise LawViolation(f"{_name(energy)}: {np.sum(~np.isfinite(energies))} of {len(energies)} energies on the support are not finite.")
 
 
-def check_far(energy: AbstractEnergy, xs: Array) -> None:
-    """Far out an energy is a number or +inf: NaN and -inf would be taken for a reason to stay, or to go."""
-    energies = np.asarray(jax.vmap(energy)(xs))
+def check_far(energy: AbstractEnergy, xs: PyTree) -> None:
+    """At `xs`, stretched on the reals up to 64 times, the energy is a number or +inf, and its slope is a number where it is finite.
+
+    NaN and -inf would be taken for a reason to stay there, or to go.
+    """
+    far = [_stretched(energy.space, xs, width) for width in WIDTHS]
+    at = jax.tree.map(lambda *parts: jnp.concatenate(parts), *far)
+    energies, slopes = jax.tree.map(np.asarray, jax.jit(jax.vmap(jax.value_and_grad(energy)))(at))
     lost = np.isnan(energies) | (energies == -np.inf)
-    if lost.any():
-        nearest = np.min(np.max(np.abs(np.asarray(xs)[lost]).reshape(lost.sum(), -1), axis=1))
-        raise LawViolation(
-            f"{_name(energy)}: {lost.sum()} of {lost.size} energies at far points (from |x| = {nearest:.3g} on) are NaN or -inf; "
-            "the bound is none: return a number, or +inf."
-        )
+    blind = np.any([np.isnan(a).reshape(len(a), -1).any(axis=1) for a in jax.tree.leaves(slopes)], axis=0) & np.isfinite(energies)
+    for what, bad in (("energies at far points are NaN or -inf: return a number, or +inf", lost), ("slopes at far points are NaN", blind)):
+        if bad.any():
+            raise LawViolation(f"{_name(energy)}: {bad.sum()} of {bad.size} {what}.")
+
+
+def _stretched(space: AbstractSpace, xs: PyTree, width: float) -> PyTree:
+    if isinstance(space, Product):
+        return tuple(_stretched(part, x, width) for part, x in zip(space.parts, xs, strict=True))
+    return width * xs if isinstance(space, Reals) else xs
 
 
 def check_gradient(energy: AbstractEnergy, xs: PyTree, *, key: Key[Array, ""]) -> None:
     """The slope along a random direction against central differences of steps e and 2e.
 
     Bound: the two differ by three times the truncation error of the first, so their distance covers it; rounding of
-    energies adds `64 ulp / e`.
+    energies adds `64 ulp / e`. Points within 2e of a wall are passed over: the energy is +inf behind it.
     """
     unravel = jax.flatten_util.ravel_pytree(jax.tree.map(lambda a: a[0], xs))[1]
     rows = jax.vmap(lambda x: jax.flatten_util.ravel_pytree(x)[0])(xs)
     ways = jax.random.normal(key, rows.shape)
     ways = ways / jnp.linalg.norm(ways, axis=1, keepdims=True)
-    step = 2.0**-6 * jnp.ones(())
+    step = 2.0**-6
 
-    def slopes(x: Array, u: Array) -> tuple[Array, Array, Array, Array]:
+    def slopes(x: Array, u: Array) -> tuple[Array, Array]:
         at = jax.vmap(lambda h: energy(unravel(x + h * u)))(step * jnp.array([-2.0, -1.0, 1.0, 2.0]))
-        exact = jax.grad(lambda y: energy(unravel(y)))(x) @ u
-        return exact, (at[2] - at[1]) / (2 * step), (at[3] - at[0]) / (4 * step), jnp.max(jnp.abs(at))
+        return jax.grad(lambda y: energy(unravel(y)))(x) @ u, at
 
-    exact, near, far, size = (np.asarray(a, np.float64) for a in jax.jit(jax.vmap(slopes))(rows, ways))
-    bounded(_name(energy), "gradient against differences", exact - near, np.abs(near - far) + _rounding(size) / float(step))
+    exact, at = (np.asarray(a, np.float64) for a in jax.jit(jax.vmap(slopes))(rows, ways))
+    exact, at = (a[~np.isposinf(at).any(axis=1)] for a in (exact, at))
+    near, far = (at[:, 2] - at[:, 1]) / (2 * step), (at[:, 3] - at[:, 0]) / (4 * step)
+    bound = np.abs(near - far) + np.max(_rounding(at), axis=1) / step
+    bounded(_name(energy), "gradient against differences", exact - near, bound)
 
 
 def check_conditionals(energy: AbstractEnergy, view: Conditionals, xs: Array) -> None:
@@ -199,11 +216,8 @@ def check_latent(energy: AbstractEnergy, view: Latent, xs: Array, draws: int, *,
     keys = jax.random.split(key, draws)
     x = xs[0]
     hidden = jax.jit(jax.vmap(lambda k: view.sample_hidden(x, key=k)))(keys)
+    check_marginal(energy, view, xs)
     if _small(hidden_space):
-        states = _states(hidden_space)
-        joint = jax.vmap(lambda v: jax.nn.logsumexp(-jax.vmap(lambda h: view.joint((v, h)))(states)))(xs)
-        truth = jax.vmap(energy)(xs)
-        bounded(name, "joint energy summed over hidden units", np.asarray(truth + joint), _rounding(truth))
         _follow(name, "hidden draws", _Slice(view.joint, hidden_space, x, 1), hidden)
     h = hidden[0]
     visible = jax.jit(jax.vmap(lambda k: view.sample_visible(h, key=k)))(keys)
@@ -211,20 +225,51 @@ def check_latent(energy: AbstractEnergy, view: Latent, xs: Array, draws: int, *,
     _follow(name, "visible draws", _Slice(view.joint, energy.space, h, 0), visible)
 
 
-def check_path(energy: AbstractEnergy, path: AbstractPath, xs: PyTree) -> None:
-    """The path starts at its base, ends at the energy, keeps the hidden units, and its work is the difference of energies."""
-    name, ends = _name(energy), {t: path(as_float(t)) for t in (0.0, 0.25, 0.75, 1.0)}
-    if lost := [t for t, point in ends.items() if capability(point, Latent) is None]:
-        raise LawViolation(f"{name}: hidden units are lost on the path, at t = {lost[0]}.")
-    u = {t: np.asarray(jax.vmap(point)(xs), np.float64) for t, point in ends.items()}
-    if path.base is not None:
-        bounded(name, "path's base against its start", np.asarray(jax.vmap(path.base)(xs)) - u[0.0], _rounding(u[0.0]))
-    truth = np.asarray(jax.vmap(energy)(xs))
-    bounded(name, "path's end against the energy", u[1.0] - truth, _rounding(truth))
-    for start, stop in ((0.0, 1.0), (0.25, 0.75)):
-        work = jax.vmap(lambda x, a=start, b=stop: path.work(as_float(a), as_float(b), x))(xs)
-        size = np.maximum(np.abs(u[start]), np.abs(u[stop]))
-        bounded(name, "path's work against the difference of energies", np.asarray(work) - (u[stop] - u[start]), _rounding(size))
+def check_marginal(energy: AbstractEnergy, view: Latent, xs: Array) -> None:
+    """The joint energy summed over the hidden units is the energy, where they are few enough to count."""
+    if not _small(_hidden(view)):
+        return
+    states = _states(_hidden(view))
+    joint = jax.vmap(lambda v: jax.nn.logsumexp(-jax.vmap(lambda h: view.joint((v, h)))(states)))(xs)
+    truth = jax.vmap(energy)(xs)
+    bounded(_name(energy), "joint energy summed over hidden units", np.asarray(truth + joint), _rounding(truth))
+
+
+def check_path(energy: AbstractEnergy, view: Latent, xs: Array, draws: int, box: tuple[float, float], *, key: Key[Array, ""]) -> None:
+    """`path(field)` starts at independent units with biases `field`, ends at the energy, keeps the hidden units and tells its work.
+
+    Constants count at both ends: annealing adds its free energy difference to the `log_z` of the base.
+    """
+    assert view.path is not None
+    name, field, times = f"path of {_name(energy)}", 0.5 * jax.random.normal(key, energy.space.shape), as_float(TIMES)
+    path = view.path(field)
+    middle = capability(path(times[1]), Latent)
+    if middle is None or path.base is None:
+        raise LawViolation(f"{name}: hidden units are lost on the way, or the base is not named; annealing and block Gibbs need both.")
+    alone = _alone(energy.space, field, path.base)
+
+    def one(x: Array) -> tuple[dict[str, Array], Array]:
+        start, mid, end = (path(t)(x) for t in times)
+        early, late = (path.work(t0, t1, x) for t0, t1 in pairwise(times))
+        gaps = {"base against its start": path.base(x) - start, "end against the energy": end - energy(x)}
+        works = {"work of the first part": early - (mid - start), "work of the last part": late - (end - mid)}
+        return gaps | works | {"base": path.base(x) - alone(x)}, jnp.max(jnp.abs(jnp.stack([start, mid, end])))
+
+    gaps, size = jax.jit(jax.vmap(one))(xs)
+    units = gaps.pop("base")
+    for law, gap in {**gaps, "base against units alone": units - jnp.mean(units)}.items():
+        bounded(name, law, gap, _rounding(size))
+    check_marginal(path(times[1]), middle, xs)
+    check_log_z(path.base, box)
+    check_draws(path.base, draws, key=key)
+
+
+def _alone(space: AbstractSpace, field: Array, base: AbstractEnergy) -> AbstractEnergy:
+    """Units that do not see each other: coins with biases `field`, or Gaussians about it, as wide as those of the base."""
+    if two_valued(space):
+        return Coins(space, field)
+    curvature = jax.jvp(jax.grad(base), (field,), (jnp.ones_like(field),))[1]
+    return Normal(field, 1 / jnp.sqrt(curvature))
 
 
 class _Slice(AbstractEnergy):
@@ -263,7 +308,10 @@ def _supported(name: str, space: AbstractSpace, xs: PyTree) -> None:
 
 
 def check_draws(energy: AbstractEnergy, draws: int, *, key: Key[Array, ""]) -> None:
-    """Draws lie in the support, follow `exp(-U)`, and average `q(x) / p(x)` to one for narrow normalised q about some of them."""
+    """Draws lie in the support, follow `exp(-U)`, and average `q(x) / p(x)` to one for narrow normalised q about some of them.
+
+    In a box, where p may have walls inside, the average is q's mass between them.
+    """
     name, xs = _name(energy), _draws(energy, draws, key=key)
     _supported(name, energy.space, xs)
     _follow(name, "draws", energy, xs)
@@ -272,15 +320,21 @@ def check_draws(energy: AbstractEnergy, draws: int, *, key: Key[Array, ""]) -> N
         return
     half = jax.tree.map(lambda a: a[: draws // 2], xs)
     rows = jax.tree.map(lambda a: a[draws // 2 :], xs)  # not those that q was fitted to
-    log_z = view.log_z()
+    log_z, keys = view.log_z(), jax.random.split(key, draws - draws // 2)
+    walls = isinstance(energy.space, Box)
 
-    def ratios(centre: PyTree) -> Array:
+    def terms(centre: PyTree) -> Array:
         other = _local(energy.space, half, centre)
         shift = log_z - need(other, Normalised, "check_draws").log_z()
-        return jax.vmap(lambda x: jnp.exp(energy(x) - other(x) + shift))(rows)
+
+        def one(x: PyTree, key: Key[Array, ""]) -> Array:
+            ratio = jnp.where(other.space.contains(x), jnp.exp(energy(x) - other(x) + shift), 0.0)
+            return ratio - (jnp.isfinite(energy(draw(other, key=key))) if walls else 1.0)
+
+        return jax.vmap(one)(rows, keys)
 
     centres = jax.tree.map(lambda a: a[:CENTRES], half)
-    z_test(name, "mean of q / p over draws of p", np.asarray(jax.jit(jax.vmap(ratios))(centres)).T, 1.0)
+    z_test(name, "mean of q / p over draws of p, less the mass of q", np.asarray(jax.jit(jax.vmap(terms))(centres)).T)
 
 
 def _local(space: AbstractSpace, xs: PyTree, centre: PyTree) -> AbstractEnergy:
@@ -288,7 +342,8 @@ def _local(space: AbstractSpace, xs: PyTree, centre: PyTree) -> AbstractEnergy:
     if isinstance(space, Product):
         return Independent(tuple(_local(*part) for part in zip(space.parts, xs, centre, strict=True)))
     if isinstance(space, Box):
-        return Uniform(space)
+        reach = 0.5 * jnp.std(xs, axis=0)
+        return Uniform(Box(jnp.maximum(space.low, centre - reach), jnp.minimum(space.high, centre + reach)))
     if not isinstance(space, Spins | Binary):
         return Normal(centre, 0.35 * jnp.std(xs, axis=0))
     low, high = values(space)
@@ -299,7 +354,7 @@ def _local(space: AbstractSpace, xs: PyTree, centre: PyTree) -> AbstractEnergy:
 def check_forwarding(energy: AbstractEnergy, *, points: int = 32, draws: int = 2**15, key: Key[Array, ""]) -> None:
     """`Tempered`, `Sum` and `Rescaled` have the values that their formulas say and keep the capabilities that survive."""
     start, rest = jax.random.split(key)
-    xs = _draws(reference(energy.space), points, key=start)
+    xs = _points(energy, points, key=start)
     base, truth = reference(energy.space), jax.vmap(energy)(xs)
     forms = [(Tempered(energy, as_float(0.7)), 0.7 * truth, xs), (Sum(energy, base), truth + jax.vmap(base)(xs), xs)]
     if isinstance(energy.space, Reals):
