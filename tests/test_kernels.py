@@ -12,7 +12,7 @@ from gibbsite.core.energy import Conditionals
 from gibbsite.energies import GaussianMixture
 from gibbsite.samplers import MALA, ULA, Gibbs, ParallelTempering, Silent, sample
 from gibbsite.samplers.gibbs import SiteState
-from gibbsite.samplers.langevin import LangevinState, evaluate
+from gibbsite.samplers.slope import SlopeState, evaluate
 from gibbsite.testing import LawViolation, check_crooks, check_devices, check_kernel, problems, spins
 from gibbsite.testing.kernel import (
     check_compiles_once,
@@ -44,11 +44,11 @@ def test_work_forward_and_back(name: str) -> None:
     check_crooks(KERNELS[name][0], witness(name), key=KEY)
 
 
-def propose(state: LangevinState, variance, step, key):
+def propose(state: SlopeState, variance, step, key):
     return state.position - step * state.grad + jnp.sqrt(variance) * jax.random.normal(key, state.position.shape)
 
 
-def hastings(x: LangevinState, y: LangevinState, step):
+def hastings(x: SlopeState, y: SlopeState, step):
     """log pi(y -> x) - log pi(x -> y)."""
     forward = jnp.sum((y.position - x.position + step * x.grad) ** 2)
     backward = jnp.sum((x.position - y.position + step * y.grad) ** 2)
@@ -72,7 +72,7 @@ class WorklessULA(ULA):
 class BiasedMALA(MALA):
     """log acceptance plus 0.05."""
 
-    def log_ratio(self, old: LangevinState, new: LangevinState):
+    def log_ratio(self, old: SlopeState, new: SlopeState):
         return old.energy - new.energy + hastings(old, new, self.step_size) + 0.05
 
     def step(self, energy, state, *, key):
@@ -87,7 +87,7 @@ class BiasedMALA(MALA):
 class NoHastings(BiasedMALA):
     """The asymmetry of the proposal is forgotten."""
 
-    def log_ratio(self, old: LangevinState, new: LangevinState):
+    def log_ratio(self, old: SlopeState, new: SlopeState):
         return old.energy - new.energy
 
 
@@ -96,7 +96,7 @@ class TemperedHastings(BiasedMALA):
 
     beta: jax.Array = eqx.field(converter=as_float, default=1.0)
 
-    def log_ratio(self, old: LangevinState, new: LangevinState):
+    def log_ratio(self, old: SlopeState, new: SlopeState):
         return old.energy - new.energy + self.beta * hastings(old, new, self.step_size)
 
 

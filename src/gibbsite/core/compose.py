@@ -82,7 +82,23 @@ class _Within(AbstractAdaptation):
         return Repeat(self.inner.final(kernel.kernel, state), kernel.times)
 
 
-class Cycle(AbstractKernel):
+class _Restarted(AbstractKernel):
+    """The state is the position alone: each part starts from it."""
+
+    settles_switch = False
+    cache_cost = 0
+
+    def init(self, energy: AbstractEnergy, x: PyTree, *, key: Key[Array, ""]) -> PyTree:
+        return x
+
+    def position(self, state: PyTree) -> PyTree:
+        return state
+
+    def refresh(self, energy: AbstractEnergy, state: PyTree, x: PyTree | None = None) -> PyTree:
+        return state if x is None else x
+
+
+class Cycle(_Restarted):
     """Each kernel once, in order; the time reversal runs the reversed kernels in reversed order.
 
     Warm-up does not tune the parts: give them tuned.
@@ -92,7 +108,6 @@ class Cycle(AbstractKernel):
 
     reversible = False
     reports_work = property(lambda self: all(k.reports_work for k in self.kernels))  # type: ignore[assignment]
-    settles_switch = False
 
     def __check_init__(self) -> None:
         _check_parts("Cycle", self.kernels)
@@ -100,13 +115,6 @@ class Cycle(AbstractKernel):
     @property
     def cost(self) -> int:
         return sum(k.cache_cost + k.cost for k in self.kernels)
-
-    @property
-    def cache_cost(self) -> int:
-        return 0
-
-    def init(self, energy: AbstractEnergy, x: PyTree, *, key: Key[Array, ""]) -> PyTree:
-        return x
 
     def step(self, energy: AbstractEnergy, state: PyTree, *, key: Key[Array, ""]) -> tuple[PyTree, Info]:
         infos = []
@@ -116,17 +124,11 @@ class Cycle(AbstractKernel):
         accept = jnp.mean(jnp.stack([jnp.mean(info.accept_prob) for info in infos]))
         return state, Info(accept, sum((info.shadow_work for info in infos), jnp.zeros(())))
 
-    def position(self, state: PyTree) -> PyTree:
-        return state
-
-    def refresh(self, energy: AbstractEnergy, state: PyTree, x: PyTree | None = None) -> PyTree:
-        return state if x is None else x
-
     def reverse(self) -> "Cycle":
         return Cycle(tuple(kernel.reverse() for kernel in reversed(self.kernels)))
 
 
-class Mixture(AbstractKernel):
+class Mixture(_Restarted):
     """One of the kernels, drawn with the given probabilities; reversible if all of them are.
 
     The choice is part of the path and is the same in the time reversal, so the work is that of the kernel chosen.
@@ -138,7 +140,6 @@ class Mixture(AbstractKernel):
 
     reversible = property(lambda self: all(k.reversible for k in self.kernels))  # type: ignore[assignment]
     reports_work = property(lambda self: all(k.reports_work for k in self.kernels))  # type: ignore[assignment]
-    settles_switch = False
 
     def __check_init__(self) -> None:
         _check_parts("Mixture", self.kernels)
@@ -149,13 +150,6 @@ class Mixture(AbstractKernel):
     @property
     def cost(self) -> int:
         return max(k.cache_cost + k.cost for k in self.kernels)
-
-    @property
-    def cache_cost(self) -> int:
-        return 0
-
-    def init(self, energy: AbstractEnergy, x: PyTree, *, key: Key[Array, ""]) -> PyTree:
-        return x
 
     def step(self, energy: AbstractEnergy, state: PyTree, *, key: Key[Array, ""]) -> tuple[PyTree, Info]:
         choice, leg = jax.random.split(key)
@@ -169,12 +163,6 @@ class Mixture(AbstractKernel):
             return run
 
         return jax.lax.switch(which, [branch(kernel) for kernel in self.kernels], state)
-
-    def position(self, state: PyTree) -> PyTree:
-        return state
-
-    def refresh(self, energy: AbstractEnergy, state: PyTree, x: PyTree | None = None) -> PyTree:
-        return state if x is None else x
 
     def reverse(self) -> "Mixture":
         return Mixture(tuple(kernel.reverse() for kernel in self.kernels), self.weights)

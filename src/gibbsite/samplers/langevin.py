@@ -1,29 +1,14 @@
 """Langevin moves on real spaces: `y = x - h grad U(x) + sqrt(2 h) xi`, unadjusted or accepted."""
 
-from typing import NamedTuple
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractAdaptation, AbstractEnergy, AbstractKernel, AbstractSpace, ArrayLike, Box, Info, Reals, as_float, no_work
+from gibbsite.core import AbstractAdaptation, AbstractEnergy, AbstractSpace, ArrayLike, Box, Info, Reals, as_float
 from gibbsite.core.energy import Scalar, check_values
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
-
-
-class LangevinState(NamedTuple):
-    """A position with its energy and gradient."""
-
-    position: Float[Array, "*x"]
-    energy: Scalar
-    grad: Float[Array, "*x"]
-
-
-def evaluate(energy: AbstractEnergy, x: Float[Array, "*x"]) -> LangevinState:
-    """The state at `x`: one forward and one backward pass."""
-    value, grad = jax.value_and_grad(energy)(x)
-    return LangevinState(x, value, grad)
+from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate, metropolis
 
 
 def _check_space(energy: AbstractEnergy, user: str, *spaces: type[AbstractSpace]) -> None:
@@ -36,19 +21,19 @@ def _check_step(user: str, step_size: ArrayLike) -> None:
     check_values(user, "step_size", step_size, lambda h: h > 0, "a positive number, in squared units of x")
 
 
-def _propose(state: LangevinState, step: Scalar | float, key: Key[Array, ""]) -> Float[Array, "*x"]:
+def _propose(state: SlopeState, step: Scalar | float, key: Key[Array, ""]) -> Float[Array, "*x"]:
     noise = jax.random.normal(key, state.position.shape, state.position.dtype)
     return state.position - step * state.grad + jnp.sqrt(2 * step) * noise
 
 
-def _shadow(x: LangevinState, y: LangevinState, step: Scalar | float) -> Scalar:
+def _shadow(x: SlopeState, y: SlopeState, step: Scalar | float) -> Scalar:
     """`[log pi(x->y) - U(x)] - [log pi(y->x) - U(y)]`; the Gaussian constants cancel."""
     forward = jnp.sum((y.position - x.position + step * x.grad) ** 2)
     backward = jnp.sum((x.position - y.position + step * y.grad) ** 2)
     return (y.energy - x.energy) - (forward - backward) / (4 * step)
 
 
-class ULA(AbstractKernel):
+class ULA(AbstractSlopeKernel):
     """Unadjusted Langevin (Parisi, Nucl. Phys. B 180, 1981): biased at any step, with its shadow work reported.
 
     The work is taken between the energies that `x` and `y` were evaluated under. If the state was cached under an
@@ -65,29 +50,20 @@ class ULA(AbstractKernel):
     def __check_init__(self) -> None:
         _check_step("ULA", self.step_size)
 
-    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> LangevinState:
+    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SlopeState:
         _check_space(energy, "ULA", Reals)  # nothing keeps an unadjusted move inside bounds
         return evaluate(energy, x)
 
-    def step(self, energy: AbstractEnergy, state: LangevinState, *, key: Key[Array, ""]) -> tuple[LangevinState, Info]:
+    def step(self, energy: AbstractEnergy, state: SlopeState, *, key: Key[Array, ""]) -> tuple[SlopeState, Info]:
         new = evaluate(energy, _propose(state, self.step_size, key))
         return new, Info(jnp.ones(()), _shadow(state, new, self.step_size))
-
-    def position(self, state: LangevinState) -> Float[Array, "*x"]:
-        return state.position
-
-    def energy(self, energy: AbstractEnergy, state: LangevinState) -> Scalar:
-        return state.energy
-
-    def refresh(self, energy: AbstractEnergy, state: LangevinState, x: Array | None = None) -> LangevinState:
-        return evaluate(energy, state.position if x is None else x)
 
     def reverse(self) -> "ULA":
         """Itself: the reversed path is proposed by the same move, and the shadow work accounts for the difference."""
         return self
 
 
-class MALA(AbstractKernel):
+class MALA(AbstractSlopeKernel):
     """Metropolis-adjusted Langevin (Roberts & Tweedie, Bernoulli 2, 1996): accept with min(1, exp(-shadow))."""
 
     step_size: Scalar = eqx.field(converter=as_float)
@@ -99,11 +75,11 @@ class MALA(AbstractKernel):
     def __check_init__(self) -> None:
         _check_step("MALA", self.step_size)
 
-    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> LangevinState:
+    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SlopeState:
         _check_space(energy, "MALA", Reals, Box)
         return evaluate(energy, x)
 
-    def step(self, energy: AbstractEnergy, state: LangevinState, *, key: Key[Array, ""]) -> tuple[LangevinState, Info]:
+    def step(self, energy: AbstractEnergy, state: SlopeState, *, key: Key[Array, ""]) -> tuple[SlopeState, Info]:
         move, coin = jax.random.split(key)
         new = evaluate(energy, _propose(state, self.step_size, move))
         log_ratio = -_shadow(state, new, self.step_size)
@@ -111,18 +87,7 @@ class MALA(AbstractKernel):
         # behind a wall (infinite energy) leaves it at once.
         sound = jnp.isfinite(new.energy) & energy.space.contains(new.position) & ~jnp.isnan(log_ratio)
         log_ratio = jnp.where(sound, log_ratio, -jnp.inf)
-        accept = jnp.log(jax.random.uniform(coin)) < log_ratio
-        kept = jax.tree.map(lambda a, b: jnp.where(accept, a, b), new, state)
-        return kept, Info(jnp.exp(jnp.minimum(log_ratio, 0.0)), no_work())
-
-    def position(self, state: LangevinState) -> Float[Array, "*x"]:
-        return state.position
-
-    def energy(self, energy: AbstractEnergy, state: LangevinState) -> Scalar:
-        return state.energy
-
-    def refresh(self, energy: AbstractEnergy, state: LangevinState, x: Array | None = None) -> LangevinState:
-        return evaluate(energy, state.position if x is None else x)
+        return metropolis(log_ratio, new, state, key=coin)
 
     def adaptation(self) -> AbstractAdaptation:
         return DualAveraging(STEP_SIZE, as_float(0.574))
