@@ -1,5 +1,6 @@
 """`compare` end to end on a small file: cells kept, resumed, failed one by one; folders refused; Ctrl-C heard."""
 
+import ctypes
 import dataclasses
 import json
 import os
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -212,7 +214,21 @@ def test_every_paradigm_is_on_the_default_card() -> None:
     assert Card().models == tuple(PARADIGMS)
 
 
-def test_ctrl_c_is_heard_within_two_seconds(tmp_path: pathlib.Path) -> None:
+def to_the_process(pid: int) -> None:
+    os.kill(pid, signal.SIGINT)
+
+
+def to_another_thread(pid: int) -> None:
+    """What the system may do with Ctrl-C: the main thread is not woken."""
+    others = [int(thread.name) for thread in pathlib.Path(f"/proc/{pid}/task").iterdir() if int(thread.name) != pid]
+    assert ctypes.CDLL(None).tgkill(pid, max(others), signal.SIGINT) == 0
+
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="threads are addressed through Linux's /proc and tgkill")
+
+
+@pytest.mark.parametrize("interrupt", [to_the_process, pytest.param(to_another_thread, marks=LINUX)])
+def test_ctrl_c_is_heard_within_two_seconds(tmp_path: pathlib.Path, interrupt: Callable[[int], None]) -> None:
     """A real process, stopped while its first cell compiles or trains; what is there can be continued."""
     write_points(tmp_path / "leaves.csv")
     command = [sys.executable, "-m", "gibbsite", "compare", "leaves.csv", "--models", "flow", "--budget", "full"]
@@ -224,8 +240,11 @@ def test_ctrl_c_is_heard_within_two_seconds(tmp_path: pathlib.Path) -> None:
     time.sleep(2.0)
     assert process.poll() is None, process.stderr.read()
     clock = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    interrupt(process.pid)
+    try:
+        _, said = process.communicate(timeout=20)
+    finally:
+        process.kill()
     took = time.monotonic() - clock
     assert process.returncode == 130
     assert "same command continues" in said

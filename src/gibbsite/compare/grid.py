@@ -21,6 +21,7 @@ from gibbsite.core import AbstractModel, AbstractObjective
 from gibbsite.models import PARADIGMS
 from gibbsite.train import CheckpointError, Fit, fit, save
 
+PAUSE = 0.2  # seconds
 Outcome = tuple[Record, dict[str, np.ndarray], AbstractModel]
 
 
@@ -59,6 +60,9 @@ class Grid:
         """One cell; whatever it raises is its record's reason."""
         begun = time.perf_counter()
         future = pool.submit(self._work, cell)
+        # Waited for in slices: a Ctrl-C that the system hands to another thread does not wake this one.
+        while not concurrent.futures.wait([future], timeout=PAUSE).done:
+            pass
         error = future.exception()
         if isinstance(error, StoppedError):
             raise KeyboardInterrupt
