@@ -9,6 +9,7 @@ from gibbsite.core import (
     Box,
     Callable,
     Coins,
+    Given,
     Independent,
     Latent,
     Normal,
@@ -50,6 +51,7 @@ ENERGIES: dict[str, AbstractEnergy] = {
     "gaussian rbm": _GAUSSIAN_RBM,
     "joint": need(_RBM, Latent, "registry").joint,
     "gaussian joint": need(_GAUSSIAN_RBM, Latent, "registry").joint,
+    "given": Given(need(_GAUSSIAN_RBM, Latent, "registry").joint, jnp.array([0.4, -0.3])),
     "neural": NeuralEnergy(MLP(4, (8, 8), key=jax.random.key(0)), Spins((2, 2))),
     "flow": Flow.build(dim=2, layers=1, knots=0, width=8, key=jax.random.key(1)).as_energy(),  # splines: check_model
     "tempered": Tempered(Ising(4, 0.44, 0.1), 0.6),

@@ -36,13 +36,14 @@ LEANING = {"green": "good", "cyan": "good", "yellow": "bound", "magenta": "bad",
 
 @dataclasses.dataclass(frozen=True)
 class Content:
-    """All that a report is made from."""
+    """All that a report is made from; `about` says what each paradigm is, `blind` what it cannot tell."""
 
     card: Card
     records: tuple[Record, ...]
     arrays: Mapping[Cell, Mapping[str, np.ndarray]]
     scenes: Mapping[str, Scene]
     about: Mapping[str, str]
+    blind: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def render(content: Content) -> str:

@@ -12,6 +12,7 @@ from gibbsite.core import AbstractEnergy
 from gibbsite.data import Dataset
 
 GRID = 140  # points a side of a landscape in the plane
+CHUNK = 4096  # configurations evaluated at once
 LINE = 400  # points of a landscape on one axis
 Window = tuple[float, ...]  # the ends of each axis in turn: left, right; left, right, bottom, top
 
@@ -64,5 +65,5 @@ def grid(window: Window) -> Float[np.ndarray, "*grid d"]:
 
 @eqx.filter_jit
 def energies(energy: AbstractEnergy, xs: Float[Array, "n *x"]) -> Float[Array, " n"]:
-    """The energy of every configuration."""
-    return jax.vmap(energy)(xs)
+    """The energy of every configuration, in pieces: memory does not grow with their number."""
+    return jax.lax.map(energy, xs, batch_size=min(CHUNK, len(xs)))

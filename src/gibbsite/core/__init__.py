@@ -19,8 +19,9 @@ from gibbsite.core.energy import (
     need,
 )
 from gibbsite.core.estimate import Estimate, Evidence, Status, concise, exact
+from gibbsite.core.joint import Given, Marginal
 from gibbsite.core.kernel import AbstractAdaptation, AbstractKernel, Info, no_work
-from gibbsite.core.model import AbstractModel
+from gibbsite.core.model import AbstractModel, Over
 from gibbsite.core.objective import AbstractObjective
 from gibbsite.core.observer import BATCHES, AbstractObserver, Diagnosis, Histogram, Mean, Moments, diagnose
 from gibbsite.core.path import AbstractPath, Geometric, Linear, Tempering, schedule
@@ -50,16 +51,19 @@ __all__ = [
     "Estimate",
     "Evidence",
     "Geometric",
+    "Given",
     "Histogram",
     "Independent",
     "Info",
     "Latent",
     "Linear",
+    "Marginal",
     "Mean",
     "Mixture",
     "Moments",
     "Normal",
     "Normalised",
+    "Over",
     "Pair",
     "Product",
     "Reals",

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Latent, Normalised, Reals, Sampleable, as_float, need
+from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Latent, Marginal, Normalised, Reals, Sampleable, as_float, need
 from gibbsite.core.energy import Scalar
 
 
@@ -60,7 +60,7 @@ class Rescaled(AbstractEnergy):
 
 
 class RescaledVisible(AbstractEnergy):
-    """A joint energy of visible and hidden units, with the visible ones in other units."""
+    """A joint energy of visible and hidden units, with the visible ones in other units: `log_z` stays, hidden units too."""
 
     joint: AbstractEnergy
     shift: Float[Array, "*x"]
@@ -74,3 +74,20 @@ class RescaledVisible(AbstractEnergy):
         visible, hidden = x
         log_jacobian = jnp.sum(jnp.log(jnp.broadcast_to(self.scale, visible.shape)))
         return self.joint(((visible - self.shift) / self.scale, hidden)) + log_jacobian
+
+    def views(self) -> tuple[Capability, ...]:
+        return tuple(kept for view in self.joint.views() for kept in self._carry(view))
+
+    def _carry(self, view: Capability) -> tuple[Capability, ...]:
+        if isinstance(view, Normalised):
+            return (view,)
+        if isinstance(view, Sampleable):
+            return (Sampleable(self._sample),)
+        return (Marginal(self._guess),) if isinstance(view, Marginal) else ()
+
+    def _sample(self, *, key: Key[Array, ""]) -> tuple[Array, Array]:
+        visible, hidden = need(self.joint, Sampleable, "RescaledVisible").sample(key=key)
+        return self.shift + self.scale * visible, hidden
+
+    def _guess(self, x: Float[Array, "*x"]) -> AbstractEnergy:
+        return need(self.joint, Marginal, "RescaledVisible").guess((x - self.shift) / self.scale)

@@ -15,7 +15,7 @@ from gibbsite.energies import Rescaled
 from gibbsite.testing.law import LawViolation, Z, bounded, z_test
 
 ROUNDING = 5e-6  # of float32 gradients
-Loss = Function[[AbstractEnergy], Array]
+Loss = Function[[AbstractModel], Array]
 
 
 class Shifted(AbstractModel):
@@ -44,7 +44,10 @@ class Shifted(AbstractModel):
 
 @dataclass(frozen=True)
 class Lesson:
-    """A model, exact draws of the data and of the model, and `loss(energy)`: the exact value of what is minimised."""
+    """A model, exact draws of the data and of the model, and `loss(model)`: the exact value of what is minimised.
+
+    Of a game between two groups of parameters it is the sum of what each minimises, the other held by `stop_gradient`.
+    """
 
     model: AbstractModel
     data: Function[..., PyTree]
@@ -55,8 +58,8 @@ class Lesson:
 def likelihood_loss(points: Float[Array, "n *x"], log_cells: Float[Array, " n"], shares: Float[Array, " n"]) -> Loss:
     """`E_data U + log Z` over the states of a discrete space or the points of a grid with given cells."""
 
-    def loss(energy: AbstractEnergy) -> Array:
-        u = jax.vmap(energy)(points)
+    def loss(model: AbstractModel) -> Array:
+        u = jax.vmap(model.as_energy())(points)
         return shares @ u + jax.nn.logsumexp(log_cells - u)
 
     return loss
@@ -66,8 +69,8 @@ def score_loss(points: Float[Array, "n *x"], shares: Float[Array, " n"], smoothe
     """`E |grad U - grad U_smoothed|^2 / 2` under the smoothed data: denoising score matching but for a constant."""
     slopes = jax.vmap(jax.grad(smoothed))(points)
 
-    def loss(energy: AbstractEnergy) -> Array:
-        return shares @ jnp.sum((jax.vmap(jax.grad(energy))(points) - slopes) ** 2, axis=-1) / 2
+    def loss(model: AbstractModel) -> Array:
+        return shares @ jnp.sum((jax.vmap(jax.grad(model.as_energy()))(points) - slopes) ** 2, axis=-1) / 2
 
     return loss
 
@@ -93,7 +96,7 @@ def check_objective(
     params, constants = eqx.partition(lesson.model, eqx.is_inexact_array, is_leaf=lambda n: isinstance(n, paramax.NonTrainable))
 
     def exact_loss(params: PyTree) -> Array:
-        return lesson.loss(paramax.unwrap(eqx.combine(params, constants, is_leaf=_constant)).as_energy())
+        return lesson.loss(paramax.unwrap(eqx.combine(params, constants, is_leaf=_constant)))
 
     exact = eqx.filter_jit(eqx.filter_grad(exact_loss))(params)
     starts, moves = (jax.random.split(leg, replicates) for leg in jax.random.split(key))

@@ -113,7 +113,7 @@ def fit(
     record = _Record(carry, [], file, _config(plan, model, held, budget, patience, key))
     if resume:
         record.resume()
-    progress = progress or Progress("training", plan.steps * plan.cost)
+    progress = progress or Progress("training", int(plan.steps) * plan.cost)
     ending = _train(plan, record, constants, held, patience, progress, key)
     if ending is Ending.BUDGET and _turned(record):
         ending = Ending.TURNED
@@ -131,9 +131,9 @@ def fit(
 
 def _train(plan: Plan, record: _Record, constants: tuple, held: Prepared, patience: int, progress: Progress, key: Key[Array, ""]) -> Ending:
     """Rounds until one of the endings."""
-    ending, size = _ending(record.carry, patience), 16
+    ending, size, steps = _ending(record.carry, patience), 16, int(plan.steps)
     try:
-        while ending is Ending.BUDGET and (done := int(record.carry.step)) < plan.steps:
+        while ending is Ending.BUDGET and (done := int(record.carry.step)) < steps:
             clock = time.perf_counter()
             stop = min(plan.round_end(done), done + size)
             record.carry = jax.block_until_ready(advance(plan, record.carry, constants, held.train, stop, key))
@@ -183,6 +183,11 @@ def _config(plan: Plan, model: AbstractModel, held: Prepared, budget: int, patie
         "constants": checkpoint.digest(leaves),
         "data": checkpoint.digest([held.train, held.validation]),
         "budget": budget,
-        "settings": {"batch_size": plan.batch_size, "learning_rate": plan.learning_rate, "ema": plan.ema, "patience": patience},
+        "settings": {
+            "batch_size": plan.batch_size,
+            "learning_rate": float(plan.learning_rate),
+            "ema": float(plan.ema),
+            "patience": patience,
+        },
         "key": [str(jax.random.key_impl(key)), np.asarray(jax.random.key_data(key)).tolist()],
     }

@@ -40,10 +40,10 @@ class Plan(eqx.Module):
     """The fixed things of one training run."""
 
     objective: AbstractObjective
+    steps: Int[Array, ""] = eqx.field(converter=jnp.asarray)
+    learning_rate: Float[Array, ""] = eqx.field(converter=as_float)
+    ema: Float[Array, ""] = eqx.field(converter=as_float)
     batch_size: int = eqx.field(static=True)
-    steps: int = eqx.field(static=True)
-    learning_rate: float = eqx.field(static=True)
-    ema: float = eqx.field(static=True)
 
     @property
     def cost(self) -> int:
@@ -52,14 +52,24 @@ class Plan(eqx.Module):
 
     @property
     def optimiser(self) -> optax.GradientTransformation:
-        """Adam, clipped, with a short rise and a cosine to zero."""
-        rate = optax.warmup_cosine_decay_schedule(0.0, self.learning_rate, max(1, self.steps // 20), max(2, self.steps))
-        return optax.chain(optax.clip_by_global_norm(CLIP), optax.adam(rate))
+        """Adam on clipped gradients, before it is multiplied by `rate`."""
+        return optax.chain(optax.clip_by_global_norm(CLIP), optax.scale_by_adam())
+
+    def rate(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """The learning rate at a step: a short rise, then a cosine to zero (Loshchilov & Hutter, arXiv 1608.03983)."""
+        rise = jnp.maximum(1, self.steps // 20)
+        fall = jnp.clip((step - rise) / jnp.maximum(1, self.steps - rise), 0.0, 1.0)
+        return self.learning_rate * jnp.minimum(step / rise, 0.5 * (1 + jnp.cos(jnp.pi * fall)))
+
+    @property
+    def round_size(self) -> Int[Array, ""]:
+        """Steps of a round."""
+        return -(-self.steps // ROUNDS)
 
     def round_end(self, step: int) -> int:
         """The step at which the round of `step` ends."""
-        size = -(-self.steps // ROUNDS)
-        return min(self.steps, (step // size + 1) * size)
+        size = int(self.round_size)
+        return min(int(self.steps), (step // size + 1) * size)
 
 
 def plan_for(objective: AbstractObjective, rows: int, *, budget: int, batch_size: int, learning_rate: float, ema: float) -> Plan:
@@ -72,7 +82,7 @@ def plan_for(objective: AbstractObjective, rows: int, *, budget: int, batch_size
     cost = objective.evaluations(size)
     if budget < cost:
         raise ValueError(f"budget={budget} evaluations pays for no step, which costs {cost}: give more, or a smaller batch_size.")
-    return Plan(objective, size, budget // cost, float(learning_rate), float(ema))
+    return Plan(objective, jnp.asarray(budget // cost), as_float(learning_rate), as_float(ema), size)
 
 
 @eqx.filter_jit
@@ -121,7 +131,8 @@ def _step(plan: Plan, carry: Carry, constants: Constants, train: Float[Array, "n
     model = join(carry.params, constants[0])
     grads, state, logged = plan.objective.gradients(model, batch, state, key=_key(key, 2, carry.step))
     updates, optimiser = plan.optimiser.update(grads, carry.optimiser, carry.params)
-    params = eqx.apply_updates(carry.params, updates)
+    rate = plan.rate(carry.step)
+    params = eqx.apply_updates(carry.params, jax.tree.map(lambda u: -rate * u, updates))
     good = _finite((params, grads, logged))
     keep = jnp.minimum(plan.ema, (1 + carry.step) / (10 + carry.step))
     average = jax.tree.map(lambda a, p: keep * a + (1 - keep) * p, carry.average, params)
@@ -159,7 +170,7 @@ def look(
     smooth = jnp.where(jnp.isnan(carry.smooth_score), score, carry.smooth_score + SMOOTHING * (score - carry.smooth_score))
     better = smooth < carry.best_score
     best = jax.tree.map(lambda a, b: jnp.where(better, a, b), carry.average, carry.best)
-    steps = jnp.maximum((carry.step - 1) % -(-plan.steps // ROUNDS) + 1, 1)
+    steps = jnp.maximum((carry.step - 1) % plan.round_size + 1, 1)
     row = {"step": carry.step, "evaluations": carry.step.astype(float) * plan.cost, "score": score}
     row |= {name: total / steps for name, total in carry.logged.items()}
     zero = {name: jnp.zeros(()) for name in carry.logged}
