@@ -54,7 +54,6 @@ BAD = {
     "text": (["text.csv"], "anna", "columns"),
     "infinite": (["nan.csv"], "line 5", "inf"),
     "one row": (["one.csv"], "1 row", "at least"),
-    "constant": (["still.csv"], "'y'", "3.5"),
     "dimensions": (["deep.npy"], "4 dimensions", "(40, 2, 2, 2)"),
     "integers": (["whole.csv"], "integers", "--dequantise"),
     "objects": (["objects.npy"], "objects", "astype"),

@@ -33,7 +33,7 @@ MIX, ISING = problems.mixture(), problems.ising()
 def test_laws(name: str) -> None:
     """2^18 draws for kernels that accept by a formula: enough to see a log acceptance that is off by 0.05."""
     kernel, problem = KERNELS[name]
-    draws = 2**18 if name in ("mala", "gibbs with gradients", "parallel tempering") else 2**15
+    draws = 2**18 if name in ("mala", "hmc", "gibbs with gradients", "parallel tempering") else 2**15
     start = exact_rungs if isinstance(kernel, ParallelTempering) else None
     path = problem.energy.path() if name == "block gibbs" else None
     check_kernel(kernel, problem, start=start, path=path, draws=draws, key=KEY)
@@ -352,7 +352,7 @@ def test_tempering_recovers_masses_where_one_temperature_is_frozen() -> None:
 
 
 def test_draws_do_not_depend_on_the_number_of_devices() -> None:
-    check_devices("registry.kernels:KERNELS", ("ula", "mala", "gibbs"))
+    check_devices("registry.kernels:KERNELS", ("ula", "mala", "hmc", "gibbs"))
 
 
 @pytest.mark.long

@@ -175,7 +175,7 @@ def test_estimates_of_one_run_are_not_added_as_if_independent() -> None:
 
 def test_two_chains_that_always_accept_tune_upward() -> None:
     """The pooled acceptance of 2 chains is 1, not an overflow."""
-    from gibbsite.samplers.loop import pooled
+    from gibbsite.samplers.adapt import pooled
 
     for chains in (1, 2, 3, 64, 4096):
         assert abs(float(pooled(jnp.ones(chains))) - 1) < 1e-6

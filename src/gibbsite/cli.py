@@ -14,6 +14,8 @@ from gibbsite.compare.card import BUDGETS, CardError
 from gibbsite.compare.catalogue import catalogue
 from gibbsite.compare.doctor import examine
 from gibbsite.compare.run import compare as run_comparison
+from gibbsite.compare.run import report as run_report
+from gibbsite.compare.store import FullError
 from gibbsite.compare.summary import lines
 from gibbsite.compare.table import show
 from gibbsite.data import DataError
@@ -58,6 +60,7 @@ def compare(
     drop_missing: Annotated[bool, typer.Option("--drop-missing", help="Leave out rows of a file that miss a value.")] = False,
     out: Annotated[pathlib.Path | None, typer.Option(help="The folder for results; default: gibbsite-<name of the card>.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away earlier results in that folder.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the card in that folder; it must be there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -73,12 +76,16 @@ def compare(
             seed=seed,
             out=out,
             fresh=fresh,
+            resume=resume,
             columns=columns,
             dequantise=dequantise or None,
             drop_missing=drop_missing or None,
         )
     except (CardError, DataError) as error:
         _refuse(error, debug=debug)
+    except FullError as error:
+        typer.echo(f"gibbsite: {error}", err=True)
+        raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         typer.echo("Stopped. What is done is kept; the same command continues.", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -92,6 +99,23 @@ def compare(
     if done.failed:
         typer.echo(f"{len(done.failed)} of {len(done.records)} fits failed; the same command tries them again.", err=True)
         raise typer.Exit(FAILED)
+
+
+@app.command(epilog="Example: gibbsite report gibbsite-default")
+def report(
+    out: Annotated[pathlib.Path, typer.Argument(metavar="DIR", help="The folder of a comparison.")], *, debug: Debug = False
+) -> None:
+    """Make the report of a comparison again from its results, also of one that was interrupted."""
+    try:
+        done = run_report(out)
+    except CardError as error:
+        _refuse(error, debug=debug)
+    except FullError as error:
+        typer.echo(f"gibbsite: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+    for verdict in done.verdicts:
+        typer.echo("\n".join(lines(verdict)))
+    typer.echo(f"The report: {done.report}")
 
 
 @app.command(epilog="Example: gibbsite doctor")

@@ -20,10 +20,11 @@ from gibbsite.core import (
     Uniform,
     need,
 )
-from gibbsite.data import Checkerboard
-from gibbsite.energies import GaussianMixture, Ising, NeuralEnergy, Rescaled
-from gibbsite.models import Flow
-from gibbsite.nets import MLP
+from gibbsite.data import Checkerboard, IsingTorus
+from gibbsite.energies import GaussianMixture, Ising, NeuralEnergy, Offset, Rescaled
+from gibbsite.models import GAN, VAE, Autoregressive, Diffusion, Flow, InDataUnits, ProbabilityFlow
+from gibbsite.models.noising import Cosine, FreeField
+from gibbsite.nets import MLP, TimedMLP
 from gibbsite.testing import problems
 from gibbsite.testing.crooks import TwoSpins
 
@@ -47,6 +48,7 @@ ENERGIES: dict[str, AbstractEnergy] = {
     "mixture": _MIX,
     "ising": problems.ising().energy,
     "ising even": Ising((4, 6), 0.44, -0.2),
+    "ising torus": IsingTorus.at(3, 4, 0.4),
     "rbm": _RBM,
     "gaussian rbm": _GAUSSIAN_RBM,
     "joint": need(_RBM, Latent, "registry").joint,
@@ -54,11 +56,22 @@ ENERGIES: dict[str, AbstractEnergy] = {
     "given": Given(need(_GAUSSIAN_RBM, Latent, "registry").joint, jnp.array([0.4, -0.3])),
     "neural": NeuralEnergy(MLP(4, (8, 8), key=jax.random.key(0)), Spins((2, 2))),
     "flow": Flow.build(dim=2, layers=1, knots=0, width=8, key=jax.random.key(1)).as_energy(),  # splines: check_model
+    "probability flow": ProbabilityFlow(FreeField(TimedMLP(1, (8,), 1, key=jax.random.key(2))), Cosine(), 1, steps=6),
+    "noised": Diffusion.of_energy(2, (8,), key=jax.random.key(3)).at(0.3),
     "tempered": Tempered(Ising(4, 0.44, 0.1), 0.6),
     "sum": Sum(Ising(4, 0.44), Coins(Spins((4, 4)), 0.3)),
     "rescaled": Rescaled(_MIX, [2.0, -1.0], [0.5, 2.0]),
     "rescaled machine": _RESCALED_RBM,
     "rescaled joint": need(_RESCALED_RBM, Latent, "registry").joint,
+    "offset": Offset(_MIX, 0.7),
+    "offset coins": Offset(_COINS, -0.4),
+    "offset machine": Offset(_GAUSSIAN_RBM, 0.4),
+    "autoregressive": Autoregressive.on(Reals(2), (6,), components=2, key=jax.random.key(2)).as_energy(),
+    "autoregressive bits": Autoregressive.on(Binary(4), (6, 6), key=jax.random.key(3)).as_energy(),
+    "vae": VAE.on(Reals(2), 2, (6,), components=3, key=jax.random.key(4)).as_energy(),
+    "gan": GAN.on(2, 3, 6, key=jax.random.key(7)).as_energy(),
+    "vae bits": VAE.on(Binary(3), 1, (4,), components=1, key=jax.random.key(5)).as_energy(),
+    "vae in data units": InDataUnits(VAE.linear(2, 1, key=jax.random.key(6)), jnp.array([2.0, -1.0]), jnp.array([0.5, 2.0])).as_energy(),
     "two spins": TwoSpins(0.8, [0.9, -0.4]),
     "checkerboard": Checkerboard(),
 }

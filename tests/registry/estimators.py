@@ -9,11 +9,44 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gibbsite.core import Binary, Coins, Estimate, Normal, exact
+from gibbsite.core import Binary, Coins, Estimate, Normal, draw, exact, schedule
 from gibbsite.data import Modes
-from gibbsite.metrics import bits_per_dim, energy_distance, kl_to_truth, mmd, mode_masses, nll, noise_floor, total_variation
+from gibbsite.metrics import (
+    bits_per_dim,
+    classifier_test,
+    coverage,
+    curl,
+    density,
+    energy_distance,
+    kl_to_truth,
+    memorisation,
+    mmd,
+    mode_masses,
+    nll,
+    noise_floor,
+    precision,
+    recall,
+    sliced_wasserstein,
+    total_variation,
+)
+from gibbsite.testing.bounds import check_bound
 from gibbsite.testing.estimator import check_estimator, check_exact
-from gibbsite.thermo import bar, enumerate_log_z, exponential_average, kaufman, kaufman_energy, kaufman_heat_capacity, log_mean, quadrature
+from gibbsite.thermo import (
+    bar,
+    enumerate_log_z,
+    exponential_average,
+    importance_bound,
+    kaufman,
+    kaufman_energy,
+    kaufman_heat_capacity,
+    log_mean,
+    marginal,
+    marginal_reverse,
+    quadrature,
+    sandwich,
+)
+
+from . import ppca
 
 K_C = math.log(1 + math.sqrt(2)) / 2
 KEY = jax.random.key(7)
@@ -45,6 +78,37 @@ MMD_APART = 2 / math.sqrt(3) * (1 - math.exp(-2 / 3))
 ENERGY_DISTANCE_APART = 2 * (2 / math.sqrt(math.pi) * math.exp(-1) + 2 * math.erf(1)) - 4 / math.sqrt(math.pi)
 
 
+def shifted(x):
+    """300 rows moved by (1, 1), and the others."""
+    return x[:300] + 1.0, x[300:]
+
+
+def draws_and_data(key):
+    """Of 200 draws 0.6 lie where 0.7 of 200 rows of data do, by one law; the others of both lie far away, and far apart."""
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    x, y = rng.normal(size=(2, 200, 1))
+    return x + 40 * (rng.random((200, 1)) < 0.4), y - 40 * (rng.random((200, 1)) < 0.3)
+
+
+def three_values(key):
+    """Values 0, 1 with odds 3:2 and 1, 2 with odds 2:3: all that can be told is what is not 1, an accuracy of 0.8."""
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    x, y = rng.random((2, 400, 1)) < 0.4
+    return 1.0 * x, 2.0 - y
+
+
+def copies(key):
+    """300 draws of which 0.3 are training rows and the others follow the law: a share of 0.65."""
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    draws, train, test = rng.normal(size=(3, 300, 2))
+    return np.where(rng.random((300, 1)) < 0.3, train[rng.integers(300, size=300)], draws), train, test
+
+
+def swirl(x):
+    """J = [[-1, 0], [2 x_1, -1]]: over unit Gaussians its antisymmetric part has a share 2 / (2 + 4)."""
+    return jnp.stack([-x[0], -x[1] + x[0] ** 2])
+
+
 def mean_difference(x, y):
     return Estimate(float(np.mean(x) - np.mean(y)), math.sqrt(np.var(x) / len(x) + np.var(y) / len(y)))
 
@@ -53,6 +117,18 @@ def masses_of_draws(key):
     """500 draws with masses 0.2, 0.3, 0.5 at the three centres."""
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     return mode_masses(MODES.centres[rng.choice(3, 500, p=[0.2, 0.3, 0.5])], MODES)
+
+
+# The encoder is half as wide again as the posterior and off by 0.2, so bounds have something to close.
+HIDDEN = ppca.linear_vae(1.5, 0.2).as_energy()
+SEEN = ppca.rows(64)
+LOG_P = float(np.mean(ppca.log_p(SEEN)))
+
+
+def reversed_marginal(key):
+    """Fresh pairs (x, z) each time: minus the entropy is the mean of log p over them."""
+    xs, zs = jax.vmap(lambda k: draw(HIDDEN, key=k))(jax.random.split(key, 64))
+    return marginal_reverse(HIDDEN, xs, zs, times=schedule(16), key=key).mean
 
 
 ESTIMATORS = {
@@ -80,4 +156,34 @@ ESTIMATORS = {
     ),
     "mode_masses": lambda: check_estimator(masses_of_draws, [0.2, 0.3, 0.5], limit=0.03, key=KEY),
     "total_variation": lambda: check_estimator(lambda key: total_variation(masses_of_draws(key), MODES.masses), 0.3, limit=0.03, key=KEY),
+    "sliced_wasserstein": lambda: check_estimator(
+        lambda key: sliced_wasserstein(*shifted(normals(key, 700, 2)), directions=16, key=key),
+        1.0,
+        limit=0.3,
+        replicates=500,
+        key=KEY,
+    ),
+    "classifier_test": lambda: check_estimator(
+        lambda key: classifier_test(*three_values(key), trees=5, key=key), 0.8, limit=0.03, replicates=200, key=KEY
+    ),
+    "precision": lambda: check_estimator(lambda key: precision(*draws_and_data(key)), 0.6, limit=0.05, replicates=300, key=KEY),
+    "recall": lambda: check_estimator(lambda key: recall(*draws_and_data(key)), 0.7, limit=0.05, replicates=300, key=KEY),
+    "density": lambda: check_estimator(lambda key: density(*draws_and_data(key)), 0.6, limit=0.07, replicates=300, key=KEY),
+    "coverage": lambda: check_estimator(lambda key: coverage(*draws_and_data(key)), 0.7, limit=0.05, replicates=300, key=KEY),
+    "memorisation": lambda: check_estimator(lambda key: memorisation(*copies(key)), 0.65, limit=0.04, key=KEY),
+    "curl": lambda: check_estimator(lambda key: curl(swirl, normals(key, 200, 2), key=key), 1 / 3, limit=0.02, replicates=1000, key=KEY),
+    "importance_bound": lambda: check_bound(
+        lambda key: importance_bound(HIDDEN, SEEN, samples=16, key=key).mean, LOG_P, limit=0.1, name="importance_bound", key=KEY
+    ),
+    "marginal": lambda: check_bound(
+        lambda key: marginal(HIDDEN, SEEN, times=schedule(16), key=key).mean, LOG_P, limit=0.05, name="marginal", key=KEY
+    ),
+    "marginal_reverse": lambda: check_bound(reversed_marginal, -ppca.ENTROPY, limit=0.1, name="marginal_reverse", key=KEY),
+    "sandwich": lambda: check_bound(
+        lambda key: sandwich(HIDDEN, rows=64, times=schedule(16), key=key).mean,
+        -ppca.ENTROPY,
+        limit=0.1,
+        name="sandwich",
+        key=KEY,
+    ),
 }

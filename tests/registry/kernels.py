@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from gibbsite.core import AbstractEnergy, AbstractKernel, Cycle, Geometric, Mixture, Normal, Normalised, Repeat, Sampleable, reference
-from gibbsite.samplers import MALA, ULA, BlockGibbs, Gibbs, GibbsWithGradients, ParallelTempering
+from gibbsite.samplers import HMC, MALA, ULA, BlockGibbs, Gibbs, GibbsWithGradients, ParallelTempering
 from gibbsite.testing import plane, problems, spins
 from gibbsite.testing.crooks import Witness
 
@@ -19,6 +19,8 @@ KERNELS: dict[str, tuple[AbstractKernel, problems.Problem]] = {
     "ula": (ULA(0.1), _MIX),
     "mala": (MALA(0.3), _MIX),
     "mala in a box": (MALA(0.4), problems.wedge()),
+    "hmc": (HMC(0.3, [0.7, 1.1], 0.3, steps=4), _MIX),
+    "hmc in a box": (HMC(0.4, steps=3), problems.wedge()),
     "gibbs": (Gibbs(), _ISING),
     "gibbs backward": (Gibbs(backward=True), _ISING),
     "block gibbs": (BlockGibbs(), _RBM),
@@ -61,6 +63,6 @@ def witness(name: str) -> Witness:
     problem = KERNELS[name][1]
     if problem is _RBM:
         return problem.energy.path(), Known(problem.energy, problem.log_z, problem.sample)
-    if problem is KERNELS["mala in a box"][1]:
+    if "in a box" in name:
         return Geometric(reference(problem.energy.space), problem.energy), Known(problem.energy, problem.log_z, problem.sample)
     return spins() if problem is _ISING else plane()

@@ -20,10 +20,11 @@ class CardError(ValueError):
 class Budget:
     """What every cell may spend, whatever its paradigm.
 
-    `evaluations` counts examples through the network, forward and backward, negatives and sampler steps included;
-    `parameters` is met within a factor 1.5. The rest is spent after training, alike for all: `draws` from each model,
-    annealing of `walkers` through `temperatures`. `seeds` is how many fits are made where the card names no seeds. A
-    table that changes a named budget makes it "custom".
+    `evaluations` counts examples through the network, forward and backward, negatives and sampler steps included, and
+    the `trials` of learning rates, which take a quarter of them; `parameters` (for each 8 columns of the data, or fewer)
+    is met within a factor 1.5. The rest is spent after training, alike for all: `draws` from each model, annealing of
+    `walkers` through `temperatures`. `seeds` is how many fits are made where the card names no seeds. A table that
+    changes a named budget makes it "custom".
     """
 
     name: str
@@ -33,10 +34,15 @@ class Budget:
     walkers: int
     temperatures: int
     seeds: int = 1
+    trials: int = 1
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self)[1:]:
             _check_count(field.name, getattr(self, field.name))
+
+    def parameters_for(self, columns: int) -> int:
+        """Trained parameters of a model of that many columns: networks on images need more than networks on the plane."""
+        return self.parameters * max(1, columns // COLUMNS)
 
 
 def _check_count(entry: str, number: Any) -> None:
@@ -47,11 +53,12 @@ def _check_count(entry: str, number: Any) -> None:
 
 
 BUDGETS = {
-    "quick": Budget("quick", 4_000_000, 1_400, 2_048, 2_048, 200),
-    "standard": Budget("standard", 60_000_000, 20_000, 16_384, 4_096, 1_000, seeds=3),
-    "full": Budget("full", 600_000_000, 100_000, 65_536, 8_192, 4_000, seeds=5),
+    "quick": Budget("quick", 4_000_000, 1_400, 2_048, 2_048, 200, trials=3),
+    "standard": Budget("standard", 60_000_000, 20_000, 16_384, 4_096, 1_000, seeds=3, trials=5),
+    "full": Budget("full", 600_000_000, 100_000, 65_536, 8_192, 4_000, seeds=5, trials=7),
 }
-DATA = ("gaussians8", "digits-binary")
+DATA = ("gaussians8", "digits", "digits-binary")
+COLUMNS = 8  # of the data, for which a budget names its parameters
 MODELS = tuple(PARADIGMS)
 SWITCHES = ("dequantise", "drop_missing")
 

@@ -8,13 +8,15 @@ from jaxtyping import Array, Float, Key
 
 from gibbsite import metrics
 from gibbsite.compare.card import Budget
-from gibbsite.compare.constants import chosen, constants, disagreement
+from gibbsite.compare.density import Places, density
 from gibbsite.compare.progress import Board
-from gibbsite.compare.scene import energies, extent, grid
-from gibbsite.core import AbstractEnergy, AbstractModel, Estimate, Evidence
+from gibbsite.compare.scene import extent, grid
+from gibbsite.core import AbstractModel, Estimate, Over, Slope, capability
 from gibbsite.data import Dataset
 
 KEPT = 1000  # draws kept for the figures
+TESTED = 10_000  # test rows that likelihoods are taken over, at most
+ENOUGH = 20  # rows on both sides, without which neighbours and classifiers say nothing
 JUDGED = 2000  # draws compared with data pair by pair
 
 Metrics = dict[str, Estimate]
@@ -26,18 +28,20 @@ def evaluate(
     """The metrics of a model by name, and the arrays its figures are drawn from."""
     drawn, annealed = jax.random.split(key)
     board.cell(label, "sampling", 0).advance(0)
-    draws = sample(model, budget.draws, key=drawn)
-    energy = model.as_energy()
+    draws, window = sample(model, budget.draws, key=drawn), extent(data)
+    test = np.asarray(data.test[:TESTED], np.float32)
+    mesh = np.empty((0, *test.shape[1:]), np.float32) if window is None else grid(window)
+    places = Places(test, draws[:JUDGED], mesh.reshape(-1, *test.shape[1:]))
     counter = board.cell(label, "annealing", budget.temperatures)
-    log_zs = constants(energy, np.asarray(data.train), budget, counter, key=annealed)
+    held, heights = density(model, data, places, budget, counter, key=annealed)
     counter.close()
     board.check()
-    held = {f"log_z_{name}": estimate for name, estimate in log_zs.items()}
-    log_z = chosen(log_zs)
-    held |= {"log_z": log_z, **_likelihood(energy, log_z, data), **closeness(draws, data), **_modes(draws, data)}
-    if (apart := disagreement(log_zs)) is not None:
-        held["log_z_disagreement"] = Estimate(apart, 1.0)
-    return held, _arrays(energy, log_z, draws, data)
+    held |= closeness(draws, data) | _modes(draws, data) | _turning(model, data)
+    arrays = {"draws": draws[:KEPT]}
+    if heights is None:
+        return held, arrays
+    arrays |= {"energy_data": heights.test, "energy_draws": heights.draws}
+    return held, arrays if window is None else arrays | {"landscape": heights.mesh.reshape(mesh.shape[:-1]).astype(np.float32)}
 
 
 def sample(model: AbstractModel, n: int, *, key: Key[Array, ""]) -> Float[np.ndarray, "n *x"]:
@@ -59,24 +63,29 @@ def _draws(model: AbstractModel, keys: Array) -> Array:
     return jax.vmap(lambda k: model.sample(key=k))(keys)
 
 
-def _likelihood(energy: AbstractEnergy, log_z: Estimate, data: Dataset) -> Metrics:
-    if log_z.value is None:
-        nothing = Estimate(None, None, status=log_z.status, evidence=Evidence.NOT_ESTABLISHED)
-        return {"nll": nothing}
-    nll = metrics.nll(energy, log_z, data.test)
-    held = {"nll": nll, "bits_per_dim": metrics.bits_per_dim(nll, data.space.size, dequantised=data.dequantised)}
-    if data.truth is not None:
-        held["kl"] = metrics.kl_to_truth(data.truth, energy, log_z, data.test)
-    return held
-
-
-DISTANCES = {"mmd": metrics.mmd, "energy_distance": metrics.energy_distance}
+def distances(ours: Float[np.ndarray, "n *x"], theirs: Float[np.ndarray, "m *x"]) -> Metrics:
+    """What two samples are judged by, with keys of their own, so that models are judged by the same directions and trees."""
+    few = {"mmd": metrics.mmd(ours, theirs), "energy_distance": metrics.energy_distance(ours, theirs)}
+    if min(len(ours), len(theirs)) < ENOUGH:
+        return few
+    support = metrics.support(ours, theirs)
+    return few | {
+        "sliced_wasserstein": metrics.sliced_wasserstein(ours, theirs, key=jax.random.key(1)),
+        "c2st": metrics.classifier_test(ours, theirs, key=jax.random.key(2)),
+        "precision": support.precision,
+        "recall": support.recall,
+        "coverage": support.coverage,
+    }
 
 
 def closeness(draws: np.ndarray, data: Dataset) -> Metrics:
-    """Distances in standard units, so that no column counts for more because of its units."""
+    """Draws against test data in standard units, so that no column counts for more because of its units; and copies of training rows."""
     ours, theirs = data.standardise(draws[:JUDGED]), data.standardise(data.test[:JUDGED])
-    return {name: metric(ours, theirs) for name, metric in DISTANCES.items()}
+    held = distances(ours, theirs)
+    if min(len(ours), len(theirs)) < ENOUGH:
+        return held
+    copied = metrics.memorisation(ours, data.standardise(data.train[:TESTED]), data.standardise(data.test[:TESTED]))
+    return held | {"memorisation": copied}
 
 
 def _modes(draws: np.ndarray, data: Dataset) -> Metrics:
@@ -86,22 +95,22 @@ def _modes(draws: np.ndarray, data: Dataset) -> Metrics:
     return {"mode_masses": masses, "mode_tv": metrics.total_variation(masses, np.asarray(data.modes.masses))}
 
 
+def _turning(model: AbstractModel, data: Dataset) -> Metrics:
+    """How far a learned slope is from the gradient of anything, in standard units."""
+    if model.over is not Over.DATA or (view := capability(model.as_energy(), Slope)) is None:
+        return {}
+    shift, scale = jnp.asarray(data.shift), jnp.asarray(data.scale)
+    rows = data.standardise(data.test[:JUDGED])
+    return {"curl": metrics.curl(lambda z: scale * view.slope(shift + scale * z), rows, key=jax.random.key(3))}
+
+
 def noise_floors(data: Dataset) -> Metrics:
     """What the distances come to between two halves of the data: no model can be told from the truth below that."""
-    real = data.standardise(np.concatenate([data.test, data.validation, data.train])[: 2 * JUDGED])
-    floors = {f"{name}_floor": metrics.noise_floor(metric, real, key=jax.random.key(0)) for name, metric in DISTANCES.items()}
+    real = np.concatenate([data.test, data.validation, data.train])[: 2 * JUDGED]
+    order = np.random.default_rng(0).permutation(len(real))
+    halves = (data.standardise(real[part]) for part in np.array_split(order[: len(order) // 2 * 2], 2))
+    floors = {f"{name}_floor": estimate for name, estimate in distances(*halves).items()}
     if data.modes is None:
         return floors
     masses = metrics.mode_masses(np.asarray(data.test), data.modes)
     return floors | {"mode_tv_floor": metrics.total_variation(masses, np.asarray(data.modes.masses))}
-
-
-def _arrays(energy: AbstractEnergy, log_z: Estimate, draws: np.ndarray, data: Dataset) -> dict[str, np.ndarray]:
-    constant = 0.0 if log_z.value is None else float(log_z.value)
-    test, mine, window = np.asarray(data.test, np.float32), draws[:JUDGED], extent(data)
-    mesh = np.empty((0, *test.shape[1:]), np.float32) if window is None else grid(window)
-    points = np.concatenate([test, mine, mesh.reshape(-1, *test.shape[1:])])
-    heights = np.asarray(energies(energy, jnp.asarray(points)), np.float32) + constant  # one call, one program
-    of_data, of_draws, of_mesh = np.split(heights, [len(test), len(test) + len(mine)])
-    arrays = {"draws": draws[:KEPT], "energy_data": of_data, "energy_draws": of_draws}
-    return arrays if window is None else arrays | {"landscape": of_mesh.reshape(mesh.shape[:-1])}

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import functools
 import pathlib
 import time
 import traceback
@@ -15,7 +16,8 @@ from gibbsite.compare import table
 from gibbsite.compare.evaluate import Metrics, evaluate, noise_floors
 from gibbsite.compare.plan import Plan, fingerprint
 from gibbsite.compare.progress import Board, StoppedError
-from gibbsite.compare.store import Cell, Record, Store
+from gibbsite.compare.store import FULL, Cell, Record, Store
+from gibbsite.compare.tune import Trial, tune
 from gibbsite.compare.versions import versions
 from gibbsite.core import AbstractModel, AbstractObjective
 from gibbsite.models import PARADIGMS
@@ -66,8 +68,18 @@ class Grid:
         error = future.exception()
         if isinstance(error, StoppedError):
             raise KeyboardInterrupt
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise error  # no cell's fault, and the next would fail as well
         base: Record = {"dataset": cell.dataset, "model": cell.model, "seed": cell.seed, "parameters": 0, "evaluations": 0}
-        base |= {"seconds": time.perf_counter() - begun, "status": "ok", "reason": "", "training": "", "metrics": {}}
+        base |= {
+            "seconds": time.perf_counter() - begun,
+            "status": "ok",
+            "reason": "",
+            "training": "",
+            "learning_rate": None,
+            "trials": [],
+            "metrics": {},
+        }
         base |= {"fingerprint": mark, "versions": versions()}
         if error is not None:
             record = base | {"status": "failed", "reason": reason(error)}
@@ -84,41 +96,49 @@ class Grid:
         data, budget = self.plan.datasets[cell.dataset], self.plan.card.budget
         key = jax.random.fold_in(jax.random.key(cell.seed), zlib.crc32(f"{cell.dataset}/{cell.model}".encode()))
         born, trained, judged = jax.random.split(key, 3)
-        model, objective = PARADIGMS[cell.model].build(data, budget.parameters, born)
-        fitted = self._fit(cell, model, objective, key=trained)
+        model, objective = PARADIGMS[cell.model].build(data, budget.parameters_for(data.space.size), born)
+        fitted, rate, trials = self._fit(cell, model, objective, key=trained)
         if cell.dataset not in self.floors:
             self.floors[cell.dataset] = noise_floors(data)
         metrics, arrays = evaluate(fitted.model, data, budget, self.board, str(cell), key=judged)
         metrics |= self.floors[cell.dataset]
         arrays |= {f"history_{name}": np.asarray(series) for name, series in fitted.history.items()}
         self.store.clear_draft(cell)
-        facts = {"parameters": int(fitted.parameters), "evaluations": int(fitted.evaluations), "training": fitted.reason}
+        spent = fitted.evaluations + sum(trial.evaluations for trial in trials)
+        facts = {"parameters": int(fitted.parameters), "evaluations": int(spent), "training": fitted.reason}
+        facts |= {"learning_rate": rate, "trials": [trial.record() for trial in trials]}
         return facts | {"metrics": {name: estimate.record() for name, estimate in metrics.items()}}, arrays, fitted.model
 
-    def _fit(self, cell: Cell, model: AbstractModel, objective: AbstractObjective, *, key: Key[Array, ""]) -> Fit:
-        """Trains, from where an interrupted start left off if it left anything.
+    def _fit(
+        self, cell: Cell, model: AbstractModel, objective: AbstractObjective, *, key: Key[Array, ""]
+    ) -> tuple[Fit, float, list[Trial]]:
+        """Tries learning rates, then trains with the best, from where an interrupted start left off if it left anything.
 
         Raises:
             FloatingPointError: training diverged.
         """
-        data, budget = self.plan.datasets[cell.dataset], self.plan.card.budget.evaluations
-        folder = self.store.draft(cell)
+        data, budget = self.plan.datasets[cell.dataset], self.plan.card.budget
+        last, first = jax.random.split(key)
+        train = functools.partial(fit, model, data, objective=objective)
 
-        def once() -> Fit:
-            counter = self.board.cell(str(cell), "training", budget)
-            rate = PARADIGMS[cell.model].learning_rate
-            return fit(
-                model, data, objective=objective, budget=budget, learning_rate=rate, out=folder, resume=True, progress=counter, key=key
-            )
+        def once(rate: float, evaluations: int) -> Fit:
+            counter = self.board.cell(str(cell), "training", evaluations)
+            return train(budget=evaluations, learning_rate=rate, out=self.store.draft(cell), resume=True, progress=counter, key=last)
 
+        def trial(rate: float, evaluations: int) -> Fit:
+            counter = self.board.cell(str(cell), f"trying learning rate {rate:.2g}", evaluations)
+            return train(budget=evaluations, learning_rate=rate, progress=counter, key=first)
+
+        rate, trials = tune(trial, PARADIGMS[cell.model].learning_rate, budget)
+        left = budget.evaluations - sum(trial.evaluations for trial in trials)
         try:
-            fitted = once()
+            fitted = once(rate, left)
         except CheckpointError:  # left by another version, or of other data
             self.store.clear_draft(cell)
-            fitted = once()
+            fitted = once(rate, left)
         if fitted.status == "non_finite":
             raise FloatingPointError(fitted.reason)
-        return fitted
+        return fitted, rate, trials
 
 
 def reason(error: BaseException) -> str:

@@ -1,24 +1,30 @@
-"""The figures of one data set, in rows: one kind a row, one panel a model, so that the eye compares across."""
+"""The figures of one data set: one kind a figure, one chart a model, so that the eye compares across."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gibbsite.compare import figures
+from gibbsite.compare.chart import Chart, Figure
+from gibbsite.compare.marks import Bars, Cloud, Dots, Heat, Pictures, Ramp, Style, style
 from gibbsite.compare.scene import Scene
 from gibbsite.compare.store import Record
 from gibbsite.compare.table import BADGES, badge, number
 
 DEPTH = 12.0  # nats of a landscape that the colour scale spans
-REFERENCES = ("log_z_own", "log_z_quadrature", "log_z_enumeration")
+KEPT = 1000  # draws of a landscape
+INK = Style("ink", "o", (1, 1.4))
+REFERENCES = ("log_z_own", "log_z_quadrature", "log_z_enumeration", "log_z_both")
 ESTIMATORS = {
     "log_z_own": "own constant",
     "log_z_quadrature": "quadrature",
     "log_z_enumeration": "enumeration",
-    "log_z_ais": "annealed importance sampling",
+    "log_z_grid": "mass on a grid",
+    "log_z_ais": "annealed (AIS)",
+    "log_z_reverse": "annealed back",
+    "log_z_both": "Bennett's ratio",
 }
 
 
@@ -31,8 +37,8 @@ class Shown(NamedTuple):
     arrays: Mapping[str, np.ndarray]
 
 
-def rows(scene: Scene, shown: Sequence[Shown]) -> str:
-    """All rows of a data set, those without content left out."""
+def figures(scene: Scene, shown: Sequence[Shown]) -> list[Figure]:
+    """All figures of a data set, those without content left out."""
     made = (
         densities(scene, shown),
         landscapes(scene, shown),
@@ -42,106 +48,126 @@ def rows(scene: Scene, shown: Sequence[Shown]) -> str:
         log_z(shown),
         training(shown),
     )
-    return "\n".join(row for row in made if row)
+    return [figure for figure in made if figure is not None]
 
 
-def densities(scene: Scene, shown: Sequence[Shown]) -> str:
+def densities(scene: Scene, shown: Sequence[Shown]) -> Figure | None:
     """Densities on one axis over the held-out data, with that of the truth where it is known."""
     held = [cell for cell in shown if "landscape" in cell.arrays]
     if scene.extent is None or len(scene.extent) != 2 or not held:
-        return ""
-    axis = np.linspace(scene.extent[0], scene.extent[1], len(held[0].arrays["landscape"]))
+        return None
+    low, high = scene.extent
+    axis, column, data = np.linspace(low, high, len(held[0].arrays["landscape"])), scene.columns[0], scene.shown[:, 0]
+    counts, edges = np.histogram(data, 40, (low, high))
+    total = len(data) * (edges[1] - edges[0])
+    bars = Bars("held-out data", _middle(edges), float(edges[1] - edges[0]), counts / total, np.sqrt(counts) / total)
+    truth = () if scene.truth is None else (Dots("truth", INK, axis, np.exp(-scene.truth), joined=True, marked=False),)
 
-    def panel(cell: Shown) -> str:
+    def chart(cell: Shown) -> Chart:
         alt = f"Density of {cell.name} on {scene.name}, over a histogram of held-out data"
-        model, look = np.exp(-cell.arrays["landscape"]), figures.style(cell.place)
-        truth = None if scene.truth is None else np.exp(-scene.truth)
-        return figures.density(axis, model, truth, scene.shown[:, 0], look, column=scene.columns[0], alt=alt)
+        model = Dots("model", style(cell.place), axis, np.exp(-cell.arrays["landscape"]), joined=True, marked=False)
+        return Chart(cell.name, alt, (bars, *truth, model), column, f"density (1/{column})", xlim=(low, high), ylim=(0, None))
 
     text = "exp(-energy) / Z of each model, over the histogram of held-out data with its counting errors."
-    return _row("Densities", text, [_figure(panel(c), c.name, "") for c in held])
+    return Figure("densities", "Densities", text, tuple(map(chart, held)))
 
 
-def landscapes(scene: Scene, shown: Sequence[Shown]) -> str:
+def landscapes(scene: Scene, shown: Sequence[Shown]) -> Figure | None:
     """Energy landscapes on one colour scale, with draws; the truth first where it is known."""
     held = [cell for cell in shown if "landscape" in cell.arrays]
     if scene.extent is None or len(scene.extent) != 4 or not held:
-        return ""
-    surfaces = [cell.arrays["landscape"] for cell in held] + ([] if scene.truth is None else [scene.truth])
-    low = float(min(np.nanmin(s) for s in surfaces))
-    limits = (low, low + DEPTH)
+        return None
+    window, (across, up), truth = scene.extent, scene.columns[:2], scene.truth
+    low = float(min(np.nanmin(s) for s in [cell.arrays["landscape"] for cell in held] + ([] if truth is None else [truth])))
 
-    def panel(surface: np.ndarray, draws: np.ndarray, alt: str) -> str:
-        assert scene.extent is not None
-        return figures.landscape(surface, scene.extent, draws[:1000], limits=limits, columns=scene.columns, alt=alt)
+    def chart(name: str, heights: np.ndarray, draws: np.ndarray, alt: str, caption: str) -> Chart:
+        heat = Heat("energy + log Z", heights, window, (low, low + DEPTH), draws[:KEPT])
+        return Chart(name, alt, (heat,), across, up, caption, window[:2], window[2:], size=(2.15, 2.1), legend=False)
 
-    first = []
-    if scene.truth is not None:
-        first = [_figure(panel(scene.truth, scene.shown, f"Landscape of the truth on {scene.name} with data"), "truth", "with data")]
-    rest = [
-        _figure(
-            panel(c.arrays["landscape"], c.arrays["draws"], f"Energy landscape of {c.name} on {scene.name} with its draws"),
-            c.name,
-            "with its draws",
-        )
-        for c in held
-    ]
-    return _row(
-        "Energy landscapes", f"All on one scale, so that equal colours mean equal density.{_scale(limits)}", [*first, *rest], kind="squares"
-    )
+    made = [] if truth is None else [chart("truth", truth, scene.shown, f"Landscape of the truth on {scene.name} with data", "with data")]
+    for cell in shown:
+        if "landscape" in cell.arrays:
+            alt = f"Energy landscape of {cell.name} on {scene.name} with its draws"
+            made.append(chart(cell.name, cell.arrays["landscape"], cell.arrays["draws"], alt, "with its draws"))
+        elif "draws" in cell.arrays:
+            cloud = Cloud(cell.arrays["draws"][:KEPT])
+            alt = f"Draws of {cell.name} on {scene.name}, which has no density"
+            made.append(dataclasses.replace(made[0], name=cell.name, alt=alt, marks=(cloud,), caption="its draws alone"))
+    text = "All on one scale, so that equal colours mean equal density."
+    return Figure("landscapes", "Energy landscapes", text, tuple(made), "squares", after=ramp((low, low + DEPTH)), wide=True)
 
 
-def _scale(limits: tuple[float, float]) -> str:
-    return f'</p><div class="scale">{figures.scale(limits)}</div><p>'
+def ramp(limits: tuple[float, float]) -> Chart:
+    """The colour scale that all landscapes of a data set share."""
+    label, alt = "energy + log Z = -log p(x), nats (darkest: this and above)", f"Colour scale from {limits[0]:.1f} to {limits[1]:.1f} nats"
+    return Chart("scale", alt, (Ramp(limits),), label, size=(4.2, 0.62), legend=False)
 
 
-def sheets(scene: Scene, shown: Sequence[Shown]) -> str:
+def sheets(scene: Scene, shown: Sequence[Shown]) -> Figure | None:
     """Draws as pictures, beside data."""
     if scene.image_shape is None:
-        return ""
+        return None
     shape = scene.image_shape
 
-    def sheet(xs: np.ndarray, alt: str) -> str:
-        return f'<img class="sheet" src="{figures.images(xs.reshape(-1, *shape)[:64])}" alt="{escape(alt)}">'
+    def chart(name: str, xs: np.ndarray, alt: str, caption: str) -> Chart:
+        mark = Pictures("picture", xs.reshape(-1, *shape)[:64])
+        return Chart(name, alt, (mark,), caption=caption, size=(2.4, 2.4), legend=False, image=mark.uri(), image_rows=shape[0])
 
-    first = _figure(sheet(scene.shown, f"64 examples of {scene.name}"), "data", "64 held-out examples")
-    rest = [_figure(sheet(c.arrays["draws"], f"64 draws from {c.name}"), c.name, "64 draws") for c in shown if "draws" in c.arrays]
-    return _row("Draws", "Not chosen: the first 64 of each.", [first, *rest])
+    made = [chart("data", scene.shown, f"64 examples of {scene.name}", "64 held-out examples")]
+    made += [chart(c.name, c.arrays["draws"], f"64 draws from {c.name}", "64 draws") for c in shown if "draws" in c.arrays]
+    heads = ("number", *(f"pixel {row},{column}" for row in range(shape[0]) for column in range(shape[1])))
+    return Figure("draws", "Draws", "Not chosen: the first 64 of each.", tuple(made), "pictures", heads)
 
 
-def masses(scene: Scene, shown: Sequence[Shown]) -> str:
+def masses(scene: Scene, shown: Sequence[Shown]) -> Figure | None:
     """Mode masses of every model against the truth."""
     held = [c for c in shown if _has(c, "mode_masses")]
     if scene.masses is None or not held:
-        return ""
-    truth = scene.masses
-    tops = [max(c.record["metrics"]["mode_masses"]["value"]) for c in held]
-    top = 1.25 * max(*tops, *truth)
+        return None
+    truth, modes = np.asarray(scene.masses), np.arange(1, len(scene.masses) + 1)
+    top = 1.25 * max(*(max(c.record["metrics"]["mode_masses"]["value"]) for c in held), *truth)
 
-    def panel(cell: Shown) -> str:
+    def chart(cell: Shown) -> Chart:
         metric = cell.record["metrics"]["mode_masses"]
-        errors = metric["stderr"] if isinstance(metric["stderr"], list) else [0.0] * len(truth)
+        errors = np.asarray(metric["stderr"] if isinstance(metric["stderr"], list) else 0 * truth)
+        model = Dots("model", style(cell.place), modes, np.asarray(metric["value"]), along_y=(errors, errors))
         alt = f"Mode masses of {cell.name}: " + ", ".join(f"{v:.3f} against {t:.3f}" for v, t in zip(metric["value"], truth, strict=True))
-        return figures.masses(truth, metric["value"], errors, figures.style(cell.place), top=top, alt=alt)
+        caption = f"total variation {number(cell.record['metrics'].get('mode_tv'))}"
+        marks = (Bars("truth", modes, 0.86, truth), model)
+        return Chart(cell.name, alt, marks, "mode", "mass", caption, ylim=(0, top), xticks=tuple(modes.tolist()))
 
-    made = [_figure(panel(c), c.name, f"total variation {number(c.record['metrics'].get('mode_tv'))}") for c in held]
-    return _row("Mode masses", "The share of draws that falls to each mode, against the truth.", made)
+    text = "The share of draws that falls to each mode, with its standard error, against the truth (grey)."
+    return Figure("masses", "Mode masses", text, tuple(map(chart, held)))
 
 
-def energies(shown: Sequence[Shown]) -> str:
+def energies(shown: Sequence[Shown]) -> Figure | None:
     """Energies of data and of draws: a model that fits gives both one law."""
     held = [c for c in shown if {"energy_data", "energy_draws"} <= set(c.arrays)]
-    if not held:
-        return ""
 
-    def panel(cell: Shown) -> str:
+    def chart(cell: Shown) -> Chart:
         data, draws = cell.arrays["energy_data"], cell.arrays["energy_draws"]
-        limits = _limits(np.concatenate([data, draws]))
+        low, high = _limits(np.concatenate([data, draws]))
+        edges = np.linspace(low, high, 31)
+        height, error = _histogram(data, edges)
+        bars = Bars("data", _middle(edges), float(edges[1] - edges[0]), height, error)
+        height, error = _histogram(draws, edges)
+        mine = Dots("draws", style(cell.place), _middle(edges), height, along_y=(error, error), joined=True, size=2.6)
         alt = f"Histogram of -log p under {cell.name}: data mean {np.mean(data):.2f}, draws mean {np.mean(draws):.2f} nats"
-        return figures.histograms(data, draws, figures.style(cell.place), limits=limits, alt=alt)
+        return Chart(cell.name, alt, (bars, mine), "-log p(x)  (nats)", "density (1/nat)", "", xlim=(low, high), ylim=(0, None))
 
-    text = "Each model's energies of held-out data (grey) and of its own draws. Where they part, model or sampler is at fault."
-    return _row("Energies of data against draws", text, [_figure(panel(c), c.name, "error bars: 1 stderr of the counts") for c in held])
+    text = "Energies of held-out data (grey) and of the model's own draws, with counting errors. Where they part, model or sampler errs."
+    return Figure("energies", "Energies of data against draws", text, tuple(map(chart, held))) if held else None
+
+
+def _histogram(values: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Densities of the bins, and their counting errors."""
+    counts = np.histogram(values[np.isfinite(values)], edges)[0]
+    total = max(len(values), 1) * (edges[1] - edges[0])
+    return counts / total, np.sqrt(counts) / total
+
+
+def _middle(edges: np.ndarray) -> np.ndarray:
+    return (edges[1:] + edges[:-1]) / 2
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:
@@ -152,54 +178,70 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
     return (float(low), float(high)) if high > low else (float(low) - 0.5, float(low) + 0.5)
 
 
-def log_z(shown: Sequence[Shown]) -> str:
-    """Every estimator of log Z, with its interval: less the exact one, or less the only one where none is exact."""
-    points, labels, lines = [], [], []
-    for row, cell in enumerate(c for c in shown if any(_has(c, name) for name in ESTIMATORS)):
-        metrics = cell.record["metrics"]
-        held = {name: metrics[name] for name in ESTIMATORS if _has(cell, name)}
-        reference = next((name for name in REFERENCES if name in held), next(iter(held)))
-        centre = held[reference]["value"]
-        labels.append(cell.name)
-        for name, metric in held.items():
-            below, above = (math.inf if end is None else abs(end - metric["value"]) for end in (metric["lo"], metric["hi"]))
-            points.append(figures.LogZ(row, metric["value"] - centre, below, above, ESTIMATORS[name]))
-        told = ", ".join(f"{ESTIMATORS[name]} {number(metric)} ({_word(metric)})" for name, metric in held.items())
-        lines.append(f"<li><b>{escape(cell.name)}</b>: {escape(told)}</li>")
-    if not points:
-        return ""
-    looks = {text: figures.style(place) for place, text in enumerate(ESTIMATORS.values())}
-    svg = figures.log_z(points, labels, looks, reference="the best one of each model", alt="log Z by each estimator, with 95 % intervals")
-    figure = f'<div class="wide">{_figure(svg, "log Z", "95 % intervals; an arrow: the end is open")}</div>'
-    return f'<h3>log Z by each estimator</h3><p class="note">In nats.</p>{figure}<ul class="small">{"".join(lines)}</ul>'
+class _Point(NamedTuple):
+    """An estimate of log Z less its model's reference, in the row of the model."""
+
+    row: int
+    difference: float
+    below: float
+    above: float
+    words: str
 
 
-def training(shown: Sequence[Shown]) -> str:
-    """What each objective followed while it trained."""
+def log_z(shown: Sequence[Shown]) -> Figure | None:
+    """Every estimator of log Z, with its interval: less the exact one, or less the best where none is exact."""
+    held = [cell for cell in shown if any(_has(cell, name) for name in ESTIMATORS)]
+    names = [name for name in ESTIMATORS if any(_has(cell, name) for cell in held)]
+    points = {name: [_point(row, cell, name) for row, cell in enumerate(held) if _has(cell, name)] for name in names}
+    flat = [x for several in points.values() for p in several for x in (abs(p.difference), p.below, p.above) if math.isfinite(x)]
+    reach = max(flat, default=1.0) or 1.0
+    marks = []
+    for place, name in enumerate(names):
+        lines = zip(*points[name], strict=True)
+        rows, difference, below, above = (np.asarray(line) for line in list(lines)[:4])
+        offset = 0.16 * (place - (len(names) - 1) / 2)
+        words = tuple(point.words for point in points[name])
+        marks.append(Dots(ESTIMATORS[name], style(place), difference, rows + offset, along_x=(below, above), words=words, reach=reach))
+    alt = "log Z by each estimator, with 95 % intervals, less the best one of each model"
+    caption = "95 % intervals; an arrow: the end is open"
+    size = (4.2, 1.5 + 0.34 * len(held))
+    label = "log Z less the best one  (nats)"
+    chart = Chart("log Z", alt, tuple(marks), label, "", caption, rows=tuple(c.name for c in held), line=0.0, size=size)
+    return Figure("log_z", "log Z by each estimator", "Free energies, in nats.", (chart,), "wide") if held else None
+
+
+def _point(row: int, cell: Shown, name: str) -> _Point:
+    metrics = cell.record["metrics"]
+    reference = next(other for other in (*REFERENCES, *ESTIMATORS) if _has(cell, other))
+    metric, centre = metrics[name], metrics[reference]["value"]
+    below, above = (math.inf if end is None else abs(end - metric["value"]) for end in (metric["lo"], metric["hi"]))
+    return _Point(row, metric["value"] - centre, below, above, f"{cell.name}, {ESTIMATORS[name]}: {number(metric)}, {word(metric)}")
+
+
+def training(shown: Sequence[Shown]) -> Figure | None:
+    """What each objective followed while it trained; the first looks, far above the rest, may leave the frame."""
     held = [c for c in shown if len(c.arrays.get("history_score", ())) > 1]
 
-    def panel(cell: Shown) -> str:
-        at, score = cell.arrays["history_evaluations"], cell.arrays["history_score"]
+    def chart(cell: Shown) -> Chart:
+        at, score = cell.arrays["history_evaluations"] / 1e6, cell.arrays["history_score"]
         alt = f"Validation score of {cell.name} against evaluations: {score[0]:.3g} at first, {score[-1]:.3g} at last"
-        return figures.curve(at, score, figures.style(cell.place), alt=alt)
+        finite = score[np.isfinite(score)]
+        low, high = (finite.min(), np.quantile(finite, 0.95)) if len(finite) else (0.0, 1.0)
+        margin = 0.1 * (high - low) + 1e-3
+        line = Dots("score", style(cell.place), at, score, joined=True, size=2.4)
+        frame = (float(low - margin), float(high + margin))
+        label = "evaluations (millions)"
+        return Chart(cell.name, alt, (line,), label, "score (lower is better)", cell.record["training"], ylim=frame, legend=False)
 
     text = "The validation score that each objective is judged by. They differ in unit and meaning: read each for its shape."
-    return _row("Training", text, [_figure(panel(c), c.name, c.record["training"]) for c in held]) if held else ""
+    return Figure("training", "Training", text, tuple(map(chart, held))) if held else None
 
 
 def _has(cell: Shown, name: str) -> bool:
     return cell.record["metrics"].get(name, {}).get("value") is not None
 
 
-def _word(metric: Mapping[str, Any]) -> str:
+def word(metric: Mapping[str, Any]) -> str:
+    """The word of a metric's badge."""
     mark = badge(metric)
     return mark.word if mark else BADGES["not established"].word
-
-
-def _row(title: str, text: str, panels: Sequence[str], *, kind: str = "") -> str:
-    return f'<h3>{title}</h3><p class="note">{text}</p><div class="panels {kind}">{"".join(panels)}</div>'.replace("<p></p>", "")
-
-
-def _figure(body: str, name: str, text: str) -> str:
-    aside = f", {escape(text)}" if text else ""
-    return f"<figure>{body}<figcaption><b>{escape(name)}</b>{aside}</figcaption></figure>"

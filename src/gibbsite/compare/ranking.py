@@ -58,9 +58,14 @@ def _standing(model: str, fits: Sequence[Record], arrays: Arrays) -> Standing:
     rows = np.mean([np.asarray(arrays[cell_of(record)]["energy_data"], np.float64) for record in fits], axis=0)
     evidence, n = _weakest([record["metrics"]["nll"] for record in fits]), len(fits)
     if n == 1:
-        return Standing(model, tuple(fits), evidence, rows, (fits[0]["metrics"]["log_z"]["stderr"] or 0.0) ** 2, math.inf)
+        return Standing(model, tuple(fits), evidence, rows, _constant_error(fits[0]) ** 2, math.inf)
     values = [record["metrics"]["nll"]["value"] for record in fits]
     return Standing(model, tuple(fits), evidence, rows, float(np.var(values, ddof=1)) / n, n - 1)
+
+
+def _constant_error(fit: Record) -> float:
+    """The error that all rows share: that of log Z, if there is one."""
+    return fit["metrics"].get("log_z", {}).get("stderr") or 0.0
 
 
 def gap(better: Standing, worse: Standing) -> Estimate:

@@ -1,152 +1,135 @@
-"""`report.html`: one self-contained page that a person wants to look at. It loads nothing and runs no script."""
+"""`report.html`: one self-contained page that a person wants to look at. It loads nothing, and reads well without its script."""
 
-import dataclasses
+import base64
+import gzip
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from html import escape
 from importlib import resources
 from string import Template
-from typing import Any
 
-import numpy as np
+from gibbsite.compare import figures, panels
+from gibbsite.compare.chart import Chart, Figure
+from gibbsite.compare.content import Content, safe
+from gibbsite.compare.explorer import embedded, explorer
+from gibbsite.compare.modelcard import cautions_of, model_card
+from gibbsite.compare.overview import overview
+from gibbsite.compare.panels import ESTIMATORS
+from gibbsite.compare.store import Record
+from gibbsite.compare.summary import Verdict
+from gibbsite.compare.table import FLOOR_NOTE, by_dataset, columns_of, name_of
+from gibbsite.compare.tables import legend, millions, table_html
 
-from gibbsite.compare import panels
-from gibbsite.compare.card import Card
-from gibbsite.compare.panels import ESTIMATORS, Shown
-from gibbsite.compare.scene import Scene
-from gibbsite.compare.store import Cell, Record, cell_of
-from gibbsite.compare.summary import Verdict, verdicts
-from gibbsite.compare.table import (
-    BADGES,
-    COLUMNS,
-    FLOOR,
-    FLOOR_NOTE,
-    Badge,
-    Column,
-    badge,
-    by_dataset,
-    columns_of,
-    floor_of,
-    name_of,
-    number,
-)
-
-LEANING = {"green": "good", "cyan": "good", "yellow": "bound", "magenta": "bad", "red": "bad"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Content:
-    """All that a report is made from; `about` says what each paradigm is, `blind` what it cannot tell."""
-
-    card: Card
-    records: tuple[Record, ...]
-    arrays: Mapping[Cell, Mapping[str, np.ndarray]]
-    scenes: Mapping[str, Scene]
-    about: Mapping[str, str]
-    blind: Mapping[str, str] = dataclasses.field(default_factory=dict)
+__all__ = ["Content", "render", "table_html"]
+FEW = 3  # reasons that a verdict opens with
+SHOWN = ("svg", "png", "csv")  # files of a figure
 
 
 def render(content: Content) -> str:
     """The page."""
     groups = by_dataset(content.records)
-    said = verdicts(content.records, content.arrays)
-    choices = {verdict.dataset: verdict.choice for verdict in said}
-    links = [
-        ("#summary", "Summary"),
-        *((f"#{_anchor(name)}", name) for name in groups),
-        ("#paradigms", "Paradigms"),
-        ("#made", "How it was made"),
-    ]
-    template = Template(resources.files("gibbsite.compare").joinpath("report.html").read_text(encoding="utf-8"))
-    return template.substitute(
+    links = [("#summary", "Summary"), *((f"#{_anchor(name)}", name) for name in groups)]
+    links += [("#paradigms", "Paradigms"), ("#made", "How it was made")]
+    return Template(_resource("report.html")).substitute(
         title=escape(f"Comparison: {content.card.name}"),
         byline=escape(_byline(content)),
         contents="".join(f'<li><a href="{target}">{escape(text)}</a></li>' for target, text in links),
-        verdicts="\n".join(map(_verdict, said)),
-        legend="".join(f"<li>{_badge(mark)} {escape(mark.meaning)}</li>" for mark in _used(content.records)),
-        datasets="\n".join(_dataset(content, name, group, choices[name]) for name, group in groups.items()),
+        verdicts="\n".join(map(_verdict, content.verdicts.values())),
+        overview=_figure(overview(content.records), "figures"),
+        legend=legend(content.records, ESTIMATORS),
+        datasets="\n".join(_dataset(content, name, group) for name, group in groups.items()),
         paradigms="".join(f"<dt>{escape(model)}</dt><dd>{escape(content.about.get(model, ''))}</dd>" for model in content.card.models),
         made=escape(_made(content)),
         versions=escape("; ".join(dict.fromkeys(record["versions"] for record in content.records)) + "."),
         card=escape(content.card.to_toml()),
+        style=_resource("report.css"),
+        palette=embedded(dict(figures.LIGHT)),
+        plotly=_plotly(),
+        script=_resource("report.js") + _resource("explorer.js"),
     )
 
 
-def table_html(records: Iterable[Record], best: str | None) -> str:
-    """The table of one data set, with the rows of the best model marked."""
-    records = list(records)
-    columns, seeds = columns_of(records), len({r["seed"] for r in records}) > 1
-    heads = [f'<th scope="col" title="{escape(c.note)}">{escape(c.head)}</th>' for c in columns]
-    rows = [_row(record, columns, name_of(record, seeds=seeds), best=record["model"] == best) for record in records]
-    tail = '<th scope="col">parameters</th><th scope="col">evaluations</th><th scope="col">seconds</th>'
-    floors = [floor_of(records, column) for column in columns]
-    if any(floors):
-        rows.append(_floor_row(columns, floors))
-    return f'<table><thead><tr><th scope="col">model</th>{"".join(heads)}{tail}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+def _resource(name: str) -> str:
+    return resources.files("gibbsite.compare").joinpath(name).read_text(encoding="utf-8")
 
 
-def _row(record: Record, columns: list[Column], name: str, *, best: bool) -> str:
-    head = f'<th scope="row">{escape(name)}</th>'
-    if record["status"] == "failed":
-        return f'<tr class="failed">{head}<td colspan="{len(columns) + 3}" data-label="failed">failed: {escape(record["reason"])}</td></tr>'
-    cells = "".join(_cell(record, column) for column in columns)
-    facts = (
-        ("parameters", f"{record['parameters']:,}"),
-        ("evaluations", _millions(record["evaluations"])),
-        ("seconds", f"{record['seconds']:.0f}"),
-    )
-    tail = "".join(f'<td data-label="{label}"><span>{text}</span></td>' for label, text in facts)
-    mark = ' class="best"' if best else ""
-    return f"<tr{mark}>{head}{cells}{tail}</tr>"
+def _plotly() -> str:
+    """The charting script, packed to a third: the page unpacks it when a chart comes near."""
+    from plotly.offline import get_plotlyjs
 
-
-def _cell(record: Record, column: Column) -> str:
-    metric = record["metrics"].get(column.metric)
-    mark = badge(metric) if column.badge else None
-    text = f"<span>{escape(number(metric))}</span>"
-    text += f" {_badge(mark)}" if mark and metric and metric["value"] is not None else ""
-    return f'<td data-label="{escape(column.head)}">{text}</td>'
-
-
-def _floor_row(columns: list[Column], floors: list[Mapping[str, Any] | None]) -> str:
-    texts = ["" if floor is None else f"<span>{escape(number(floor))}</span>" for floor in floors]
-    cells = "".join(f'<td data-label="{escape(c.head)}">{text}</td>' for c, text in zip(columns, texts, strict=True))
-    return f'<tr class="floor"><th scope="row">{FLOOR}</th>{cells}<td></td><td></td><td></td></tr>'
-
-
-def _badge(mark: Badge) -> str:
-    return f'<span class="badge {LEANING[mark.colour]}">{escape(mark.sign)} {escape(mark.word)}</span>'
-
-
-def _used(records: Iterable[Record]) -> list[Badge]:
-    badged = {column.metric for column in COLUMNS if column.badge}
-    seen = {metric["evidence"] for record in records for name, metric in record["metrics"].items() if name in badged or name in ESTIMATORS}
-    return [mark for evidence, mark in BADGES.items() if evidence in seen]
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9, mtime=0)).decode()
 
 
 def _verdict(verdict: Verdict) -> str:
     choice = verdict.advice[0].upper() + verdict.advice[1:]
-    reasons = "".join(f"<p>{escape(line)}</p>" for line in verdict.reasons)
+    reasons, more = ("".join(f"<p>{escape(line)}</p>" for line in lines) for lines in (verdict.reasons[:FEW], verdict.reasons[FEW:]))
+    if more:
+        reasons += f"<details><summary>{len(verdict.reasons) - FEW} more</summary>{more}</details>"
     cautions = "".join(f"<p>{escape(line)}</p>" for line in verdict.cautions)
-    aside = f'<div class="caution">{cautions}</div>' if cautions else ""
-    return f'<article class="verdict"><h3>{escape(verdict.dataset)}</h3><p class="choice">{escape(choice)}</p>{reasons}{aside}</article>'
+    count = len(verdict.cautions)
+    head = f"<summary>{count} caution{'s' if count > 1 else ''}</summary>"
+    aside = (
+        f'<details class="cautions"{" open" if count <= 2 else ""}>{head}<div class="caution">{cautions}</div></details>'
+        if cautions
+        else ""
+    )
+    link = f'<a href="#{_anchor(verdict.dataset)}">{escape(verdict.dataset)}</a>'
+    return f'<article class="verdict"><h3>{link}</h3><p class="choice">{escape(choice)}</p>{reasons}{aside}</article>'
 
 
-def _dataset(content: Content, name: str, records: list[Record], best: str | None) -> str:
-    scene = content.scenes[name]
-    seeds = len({r["seed"] for r in records}) > 1
-    order = {model: place for place, model in enumerate(content.card.models)}
-    shown = [
-        Shown(name_of(record, seeds=seeds), order.get(record["model"], 0), record, content.arrays.get(cell_of(record), {}))
-        for record in records
-        if record["status"] != "failed"
-    ]
+def _dataset(content: Content, name: str, records: list[Record]) -> str:
+    scene, shown, said, anchor = content.scenes[name], content.shown(name), content.verdicts[name], _anchor(name)
     notes = "; ".join([*(f"{c.head}: {c.note}" for c in columns_of(records)), FLOOR_NOTE])
-    anchor = _anchor(name)
+    drawn = "\n".join(_figure(figure, f"figures/{safe(name)}") for figure in panels.figures(scene, shown))
     return (
         f'<section id="{anchor}" aria-labelledby="{anchor}-head"><h2 id="{anchor}-head">{escape(name)}</h2>'
-        f'<p>{escape(scene.note)}</p>{table_html(records, best)}<p class="small">{escape(notes)}.</p>{panels.rows(scene, shown)}</section>'
+        f"<p>{escape(scene.note)}</p>{table_html(records, said.choice)}"
+        f'{_blind(content, records)}<details class="small"><summary>What the columns are</summary><p>{escape(notes)}.</p></details>'
+        f"{explorer(scene, shown, anchor, said.choice)}{drawn}{_cards(content, records, said)}</section>"
     )
+
+
+def _blind(content: Content, records: Iterable[Record]) -> str:
+    """What each model of the table cannot tell."""
+    models = dict.fromkeys(record["model"] for record in records)
+    lines = "".join(f"<dt>{escape(m)}</dt><dd>{escape(content.blind[m])}</dd>" for m in models if content.blind.get(m))
+    return f'<details class="small blind"><summary>What each model cannot tell</summary><dl>{lines}</dl></details>' if lines else ""
+
+
+def _cards(content: Content, records: list[Record], said: Verdict) -> str:
+    seeds = len({r["seed"] for r in records}) > 1
+    cards = (
+        model_card(
+            record,
+            (name := name_of(record, seeds=seeds)),
+            content.about.get(record["model"], ""),
+            content.blind.get(record["model"], ""),
+            cautions_of(name, said.cautions),
+        )
+        for record in records
+    )
+    return f'<h3>Model cards</h3><p class="note">Everything that is known of each fit.</p><div class="models">{"".join(cards)}</div>'
+
+
+def _figure(figure: Figure, folder: str) -> str:
+    """A figure: its charts, what the script makes of them, and its files."""
+    charts = "".join(map(_chart, figure.charts))
+    after = f'<div class="scale">{figures.svg(figure.after)}</div>' if figure.after else ""
+    names = ", ".join(f"{figure.title} as {kind}" for kind in SHOWN)
+    files = " ".join(f'<a href="{folder}/{figure.file}.{kind}" download data-kind="{kind}">{kind.upper()}</a>' for kind in SHOWN)
+    held = {"plots": [chart.plot() for chart in figure.charts], "csv": "" if figure.wide or figure.kind == "pictures" else figure.csv()}
+    return (
+        f'<div class="figure" data-file="{figure.file}"><h3>{figure.title}</h3><p class="note">{escape(figure.text)}</p>{after}'
+        f'<div class="panels {figure.kind}">{charts}</div><p class="files" role="group" aria-label="{escape(names)}">{files}</p>'
+        f'<script type="application/json">{embedded(held)}</script></div>'
+    )
+
+
+def _chart(chart: Chart) -> str:
+    alt = escape(chart.alt, quote=True)
+    body = f'<img class="sheet" src="{chart.image}" alt="{alt}" data-rows="{chart.image_rows}">' if chart.image else figures.svg(chart)
+    aside = f", {escape(chart.caption)}" if chart.caption else ""
+    return f"<figure>{body}<figcaption><b>{escape(chart.name)}</b>{aside}</figcaption></figure>"
 
 
 def _byline(content: Content) -> str:
@@ -158,7 +141,7 @@ def _byline(content: Content) -> str:
 def _made(content: Content) -> str:
     card, budget = content.card, content.card.budget
     return (
-        f"Budget {budget.name}: every cell was trained with at most {_millions(budget.evaluations)} evaluations (one is an example "
+        f"Budget {budget.name}: every cell was trained with at most {millions(budget.evaluations)} evaluations (one is an example "
         "through the network forward and backward; negatives and sampler steps count, looks at the validation set do not) and about "
         f"{budget.parameters:,} parameters{_ratio(content.records)}. "
         f"After training each model gave {budget.draws:,} draws, and its log Z was annealed with {budget.walkers:,} walkers through "
@@ -175,9 +158,5 @@ def _ratio(records: Iterable[Record]) -> str:
     return f" (those of one data set differ by a factor of {max(ratios):.2f} at most)" if ratios else ""
 
 
-def _millions(count: int) -> str:
-    return f"{count / 1e6:.3g} M" if count >= 1e5 else f"{count:,}"
-
-
 def _anchor(name: str) -> str:
-    return "data-" + "".join(c if c.isalnum() else "-" for c in name.lower())
+    return f"data-{safe(name)}"

@@ -1,16 +1,19 @@
 """The output folder: the card, one folder a cell, `results.json`. Everything is written whole or not at all.
 
-OUT/card.toml  results.json  report.html
+OUT/card.toml  results.json  report.html  figures/
+OUT/scenes/<number>.npz  what the report shows of each data set
 OUT/cells/<data>_<model>_<seed>/record.json  arrays.npz  and the model, as `gibbsite.load` reads it
 """
 
+import contextlib
 import dataclasses
+import errno
 import json
 import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,12 @@ import numpy as np
 from gibbsite.compare.card import Card, CardError
 
 Record = dict[str, Any]
-OURS = ("card.toml", "results.json", "report.html", "cells", "at-work")
+OURS = ("card.toml", "results.json", "report.html", "figures", "scenes", "cells", "at-work")
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class FullError(Exception):
+    """The disk is full: nothing more can be kept, and what is kept is whole."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +70,7 @@ class Store:
                 for name in OURS:
                     _remove(self.root / name)
             (self.root / "cells").mkdir(parents=True, exist_ok=True)
-            for leftover in (self.root / "cells").glob(".*"):
+            for leftover in (*(self.root / "cells").glob(".*"), *self.root.glob(".*.json.*"), *self.root.glob(".*.html.*")):
                 _remove(leftover)
             write_text(self.root / "card.toml", card.to_toml())
         except OSError as error:
@@ -148,9 +156,37 @@ def dumps(value: Any) -> str:
 
 def write_text(path: pathlib.Path, text: str) -> None:
     """The whole file or none of it."""
+    with replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A draft to write, put in place of `path` in one move when it is whole."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
+    try:
+        yield draft
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def telling_full(root: pathlib.Path) -> Iterator[None]:
+    """Turns the errors of a full disk into one sentence.
+
+    Raises:
+        FullError: there is no room for what was being written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise FullError(
+            f"There is no room left for {root} ({(error.strerror or '').lower()}): free some and give the same command again; "
+            "finished cells are kept."
+        ) from error
 
 
 def _remove(path: pathlib.Path) -> None:

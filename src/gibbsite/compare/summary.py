@@ -1,13 +1,13 @@
 """What a comparison says in a minute: which model to use on each data set, why, and what to beware of."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from gibbsite.compare.constants import AGREE
 from gibbsite.compare.ranking import Arrays, Standing, established, gap, pooled, separated, standings
 from gibbsite.compare.store import Record
 from gibbsite.compare.table import BADGES, by_dataset, doubted, name_of, number, short
-from gibbsite.core import Estimate, Status
+from gibbsite.core import Estimate, Evidence, Status
 
 TV_LIMIT = 0.05  # mode masses further off than this, beyond three errors, are called missed
 
@@ -45,6 +45,7 @@ def verdict(dataset: str, records: Sequence[Record], arrays: Arrays) -> Verdict:
     best, *rest = ranked
     gaps = [(other, gap(best, other)) for other in rest]
     rivals = tuple(other.model for other, found in gaps if not separated(found))
+    cautions += tuple(_too_good(records, seeds=seeds))
     behind = [_behind(other, best, found) for other, found in gaps if other is rest[0] or other.model in rivals]
     return Verdict(dataset, best.model, (_likelihood(best), *_closeness(best), *behind), cautions, rivals)
 
@@ -81,6 +82,33 @@ def _behind(other: Standing, best: Standing, found: Estimate) -> str:
         weak = best if best.evidence.value in ("lower bound", "not established") else other
         return f"{text}, but the figure of {weak.model} is marked {BADGES[weak.evidence.value].word}: the order is not established."
     return f"{text}, an interval that holds zero: call it a tie."
+
+
+def _too_good(records: Sequence[Record], *, seeds: bool) -> list[str]:
+    """Why a figure that is not exact may lie below the best exact one."""
+    known = [(r, r["metrics"]["nll"]) for r in records if r["metrics"].get("nll", {}).get("value") is not None]
+    exact = [(metric["value"], r) for r, metric in known if _of_exact(r)]
+    if not exact:
+        return []
+    least, best = min(exact, key=lambda pair: pair[0])
+    below = [(r, metric) for r, metric in known if not _of_exact(r) and metric["value"] < least]
+    return [
+        f"{name_of(r, seeds=seeds)}: its NLL lies below {number(best['metrics']['nll'])} of {name_of(best, seeds=seeds)}, the best "
+        f"exact one, but it is {_softness(metric)}."
+        for r, metric in below
+    ]
+
+
+def _of_exact(record: Record) -> bool:
+    """True where all that is uncertain of a likelihood is the choice of test rows."""
+    return record["metrics"]["nll"]["evidence"] in (Evidence.EXACT.value, Evidence.UNBIASED.value)
+
+
+def _softness(metric: Mapping[str, Any]) -> str:
+    if metric["evidence"] == Evidence.INTERVAL.value:
+        return f"known to an interval only, {metric['lo']:.4g} to {metric['hi']:.4g}, and that as far as the walkers met every mode"
+    meaning = BADGES[metric["evidence"]]
+    return f"marked {meaning.word}: {meaning.meaning}"
 
 
 def _cautions(record: Record, name: str) -> list[str]:

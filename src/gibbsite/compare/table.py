@@ -48,10 +48,29 @@ COLUMNS = (
     ),
     Column("KL", "kl", None, True, "Kullback-Leibler divergence KL(truth || model), nats"),
     Column("mode TV", "mode_tv", "mode_tv_floor", False, "total variation between the mode masses of draws and the truth"),
-    Column("MMD²", "mmd", "mmd_floor", False, "squared maximum mean discrepancy of draws from test data"),
     Column("energy dist.", "energy_distance", "energy_distance_floor", False, "energy distance of draws from test data"),
+    Column("C2ST", "c2st", "c2st_floor", False, "held-out accuracy of a classifier of draws against test data: 0.5 if it cannot tell"),
+    Column("MMD²", "mmd", "mmd_floor", False, "squared maximum mean discrepancy of draws from test data"),
+    Column("sliced W²", "sliced_wasserstein", "sliced_wasserstein_floor", False, "squared Wasserstein distance, averaged over directions"),
+    Column("precision", "precision", "precision_floor", False, "share of draws that lie among the data"),
+    Column("recall", "recall", "recall_floor", False, "share of data that lie among the draws"),
+    Column("coverage", "coverage", "coverage_floor", False, "share of data with a draw nearby: falls with every mode that is missed"),
+    Column("copies", "memorisation", None, False, "share of draws nearer to training than to test rows: 0.5 if none is copied"),
+    Column("curl", "curl", None, False, "antisymmetric share of the score's Jacobian: 0 for the gradient of an energy"),
 )
-SPARE = ("bits_per_dim", "energy_distance")  # left out of narrow terminals; the report has them
+SPARE = (  # left out where the terminal is narrow, the last first; the report has them
+    "energy_distance",
+    "bits_per_dim",
+    "c2st",
+    "recall",
+    "precision",
+    "coverage",
+    "memorisation",
+    "sliced_wasserstein",
+    "mmd",
+    "curl",
+)
+WIDTH = 13  # characters of a column
 FLOOR = "noise floor"
 DOUBT_NOTE = "1.2(3)? with a question mark: its computation is in doubt; the cautions say why"
 FLOOR_NOTE = "noise floor: the same figure between two halves of the data (of mode masses: of the test data against the truth)"
@@ -76,7 +95,7 @@ def number(metric: Mapping[str, Any] | None) -> str:
     if metric is None:
         return "-"
     if metric["value"] is None:
-        return "not established"
+        return "no density" if metric["evidence"] == Evidence.IMPLICIT.value else "not established"
     return concise(metric["value"], metric["stderr"]) + ("" if metric["status"] == "ok" else "?")
 
 
@@ -137,7 +156,7 @@ def show(records: Iterable[Record], console: Any) -> None:
 
     records, used = list(records), set[str]()
     for dataset, group in by_dataset(records).items():
-        columns = [c for c in columns_of(group) if console.width >= 90 or c.metric not in SPARE]
+        columns = fitting(columns_of(group), console.width)
         seeds = len({r["seed"] for r in group}) > 1
         grid = Table(title=dataset, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
         grid.add_column("model", no_wrap=True)
@@ -156,6 +175,14 @@ def show(records: Iterable[Record], console: Any) -> None:
         console.print(f"  {mark.sign} {mark.word}: {mark.meaning}", style=f"{mark.colour}", markup=False)
     if any(doubted(record) for record in records):
         console.print(f"  {DOUBT_NOTE}", markup=False)
+
+
+def fitting(columns: list[Column], width: int) -> list[Column]:
+    """The columns that a terminal has room for."""
+    room = max(0, width - 30) // WIDTH
+    least = [c.metric for c in columns if c.metric not in SPARE]
+    kept = {*least, *[name for name in SPARE if any(c.metric == name for c in columns)][: max(0, room - len(least))]}
+    return [column for column in columns if column.metric in kept]
 
 
 def _row(record: Record, columns: list[Column], used: set[str], *, seeds: bool) -> list[Any]:

@@ -26,6 +26,7 @@ from gibbsite.core.objective import AbstractObjective
 from gibbsite.core.observer import BATCHES, AbstractObserver, Diagnosis, Histogram, Mean, Moments, diagnose
 from gibbsite.core.path import AbstractPath, Geometric, Linear, Tempering, schedule
 from gibbsite.core.reference import Coins, Normal, Uniform, reference
+from gibbsite.core.slope import Slope
 from gibbsite.core.space import AbstractSpace, ArrayLike, Binary, Box, Product, Reals, Spins, require, two_valued, values
 from gibbsite.core.sums import Pair
 
@@ -69,6 +70,7 @@ __all__ = [
     "Reals",
     "Repeat",
     "Sampleable",
+    "Slope",
     "Spins",
     "Status",
     "Sum",

@@ -74,8 +74,8 @@ class _Within(AbstractAdaptation):
     def init(self, kernel: Repeat) -> PyTree:
         return self.inner.init(kernel.kernel)
 
-    def update(self, kernel: Repeat, state: PyTree, accept_prob: Array) -> tuple[Repeat, PyTree]:
-        tuned, state = self.inner.update(kernel.kernel, state, accept_prob)
+    def update(self, kernel: Repeat, state: PyTree, accept_prob: Array, positions: PyTree) -> tuple[Repeat, PyTree]:
+        tuned, state = self.inner.update(kernel.kernel, state, accept_prob, positions)
         return Repeat(tuned, kernel.times), state
 
     def final(self, kernel: Repeat, state: PyTree) -> Repeat:

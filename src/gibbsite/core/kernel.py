@@ -31,7 +31,8 @@ class AbstractAdaptation(eqx.Module):
     """Tunes a kernel during warm-up, from what all chains report.
 
     To add an adaptation: `init(kernel)` gives its state; `update` returns the kernel for the next step; `final` the one
-    that the draws use. The acceptance it gets is already pooled over chains.
+    that the draws use. Acceptance and positions come chain by chain, on the first axis; pool them in an order that does
+    not matter (`samplers.adapt.pooled`), so that no number of devices does.
     """
 
     @abc.abstractmethod
@@ -39,7 +40,7 @@ class AbstractAdaptation(eqx.Module):
         """The state before the first warm-up step."""
 
     @abc.abstractmethod
-    def update(self, kernel: Any, state: PyTree, accept_prob: Array) -> tuple[Any, PyTree]:
+    def update(self, kernel: Any, state: PyTree, accept_prob: Float[Array, "chains ..."], positions: PyTree) -> tuple[Any, PyTree]:
         """The kernel for the next warm-up step."""
 
     @abc.abstractmethod

@@ -2,17 +2,20 @@
 
 import csv
 import pathlib
-from itertools import takewhile, zip_longest
+from array import array
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice, zip_longest
 from typing import NamedTuple
 
 import numpy as np
 
 from gibbsite.data.dataset import MIN_ROWS, DataError
 from gibbsite.data.paths import unreadable
-from gibbsite.data.table import Columns, Table, choose, count
+from gibbsite.data.table import Columns, Table, choice, choose, count
 
 DELIMITERS = (",", ";", "\t", "|", " ")  # the first of those that read a file equally well is taken
 MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-"}
+SAMPLE = 200  # lines that are looked at for the delimiter
 
 
 class Line(NamedTuple):
@@ -25,31 +28,64 @@ class Line(NamedTuple):
 def read_text(path: pathlib.Path, columns: Columns) -> Table:
     """The numbers of a text file, NaN where a value is missing; the delimiter and the header are found.
 
+    The file is read line by line, so memory holds its numbers only.
+
     Raises:
         DataError: a chosen value is no number, or a line is longer or shorter than the others.
     """
-    text = _text(path)
-    comments = list(takewhile(lambda line: line.startswith("#"), text))
-    delimiter = _delimiter(text[len(comments) :])
-    lines = [Line(len(comments) + n, cells) for n, cells in _lines(path, text[len(comments) :], delimiter)]
-    if not lines:
-        raise DataError(f"{path} is empty; give a file with at least {MIN_ROWS} rows of numbers.")
-    titles = [line.cells for line in _lines(path, [line.lstrip("# ") for line in comments[-1:]], delimiter)]
-    names, lines = _header(lines, titles[0] if titles else [])
-    chosen = choose(str(path), names, columns)
-    rows = [[_value(str(path), names, line, i) for i in chosen] for line in lines]
-    numbers = np.array([line.number for line in lines], int)
-    return Table(str(path), np.reshape(rows, (len(rows), len(chosen))).astype(float), tuple(names[i] for i in chosen), numbers, "line")
-
-
-def _text(path: pathlib.Path) -> list[str]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return list(file)
+            return _table(path, file, columns)
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (byte {error.start}); save it as a UTF-8 CSV file.") from error
+        raise DataError(f"{path} is not UTF-8 text (it holds the byte {error.object[error.start]:#x}); save it as a UTF-8 CSV file.") from error
+    except csv.Error as error:
+        raise DataError(f"{path} is not a CSV file ({error}); save it with commas between values.") from error
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def _table(path: pathlib.Path, file: Iterable[str], columns: Columns) -> Table:
+    text = iter(file)
+    comments, start = _comments(text)
+    start.extend(islice(text, SAMPLE))
+    delimiter = _delimiter(start)
+    lines = _lines(chain(start, text), delimiter, after=len(comments))
+    head = list(islice(lines, 2))
+    if not head:
+        raise DataError(f"{path} is empty; give a file with at least {MIN_ROWS} rows of numbers.")
+    titles = [line.cells for line in _lines((line.lstrip("# ") for line in comments[-1:]), delimiter)]
+    names, head = _header(head, titles[0] if titles else [])
+    return _numbers(str(path), names, choose(str(path), names, columns), chain(head, lines))
+
+
+def _numbers(source: str, names: tuple[str, ...], chosen: list[int], lines: Iterable[Line]) -> Table:
+    """The chosen columns of the lines, in packed arrays."""
+    values, numbers = array("d"), array("q")
+    for line in lines:
+        values.extend(_plain(line, len(names), chosen) or [_value(source, names, line, i) for i in chosen])
+        numbers.append(line.number)
+    rows = np.frombuffer(values).reshape(len(numbers), len(chosen)) if numbers else np.empty((0, len(chosen)))
+    return Table(source, rows, tuple(names[i] for i in chosen), np.array(numbers, int), "line", places=tuple(i + 1 for i in chosen))
+
+
+def _plain(line: Line, width: int, chosen: list[int]) -> list[float] | None:
+    """The chosen numbers of a line that holds nothing else, as nearly all do; None of any other."""
+    if len(line.cells) != width or "_" in "".join(line.cells):  # Python reads 1_0 as 10
+        return None
+    try:
+        return [float(line.cells[i]) for i in chosen]
+    except ValueError:
+        return None
+
+
+def _comments(text: Iterator[str]) -> tuple[list[str], list[str]]:
+    """The lines that start with #, at the top, and the line after them, if there is one."""
+    comments: list[str] = []
+    for line in text:
+        if not line.startswith("#"):
+            return comments, [line]
+        comments.append(line)
+    return comments, []
 
 
 def _delimiter(text: list[str]) -> str:
@@ -63,17 +99,16 @@ def _delimiter(text: list[str]) -> str:
     return min(DELIMITERS, key=wordy)
 
 
-def _lines(path: pathlib.Path, text: list[str], delimiter: str) -> list[Line]:
-    """The lines that are not blank."""
+def _lines(text: Iterable[str], delimiter: str, *, after: int = 0) -> Iterator[Line]:
+    """The lines that are not blank, numbered from `after` + 1 on; a quoted value may run over several."""
     if delimiter == " ":  # any run of blanks is one
-        text = [" ".join(line.split()) for line in text]
-    reader = csv.reader(text, delimiter=delimiter)
-    try:
-        read = [([cell.strip() for cell in row], reader.line_num) for row in reader]
-    except csv.Error as error:
-        raise DataError(f"{path} is not a CSV file ({error}); save it with commas between values.") from error
-    starts = [1, *(end + 1 for _, end in read)]  # a quoted value may run over several lines
-    return [Line(start, cells) for start, (cells, _) in zip(starts, read, strict=False) if any(cells)]
+        text = (" ".join(line.split()) for line in text)
+    reader, start = csv.reader(text, delimiter=delimiter), after + 1
+    for row in reader:
+        cells = [cell.strip() for cell in row]
+        if any(cells):
+            yield Line(start, cells)
+        start = after + reader.line_num + 1
 
 
 def _header(lines: list[Line], titles: list[str]) -> tuple[tuple[str, ...], list[Line]]:
@@ -111,7 +146,8 @@ def _value(source: str, names: tuple[str, ...], line: Line, i: int) -> float:
         return value
     where += f", column {names[i]!r}"
     if _is_text(cell):
-        raise DataError(f"{where} holds text ({cell!r}); choose numeric columns with columns= (--columns).")
+        numeric = [j + 1 for j, other in enumerate(line.cells) if not _is_text(other)]
+        raise DataError(f"{where} holds text ({cell!r}); {choice(names, numeric)}.")
     # A comma may be the decimal mark or stand between thousands: 1,234 is read in neither way.
     raise DataError(f"{where} holds {cell!r}; write numbers with a decimal point and nothing between thousands, as in 1234.5.")
 

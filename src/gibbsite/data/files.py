@@ -4,7 +4,6 @@ import pathlib
 import tokenize
 import zipfile
 import zlib
-from functools import partial
 
 import numpy as np
 
@@ -12,7 +11,18 @@ from gibbsite.core import Binary, Reals, Spins
 from gibbsite.data.dataset import MIN_ROWS, DataError, Dataset, build, split
 from gibbsite.data.delimited import read_text
 from gibbsite.data.paths import TEXT, check_path, unreadable
-from gibbsite.data.quality import check_count, check_counter, check_density, check_noise, check_spread, check_values, complete, doubts
+from gibbsite.data.quality import (
+    check_count,
+    check_counter,
+    check_density,
+    check_noise,
+    check_spread,
+    check_training,
+    check_values,
+    complete,
+    doubts,
+    varying,
+)
 from gibbsite.data.table import Columns, Table, choose, count, listed
 
 # What np.load raises on a damaged file, be it in the header, in the archive or in the packed values.
@@ -25,7 +35,7 @@ def from_file(
     """The data set in a file: 0/1 data on `Binary`, -1/1 data on `Spins`, anything else on `Reals`.
 
     Integer columns have no density; `dequantise=True` adds uniform noise on [0, 1) to them. Rows with a missing value
-    are refused; `drop_missing=True` leaves them out.
+    are refused; `drop_missing=True` leaves them out. Columns of one value are left out, and the note says so.
 
     Raises:
         DataError: the file or a value in it cannot be used; the sentence says which and what to do.
@@ -52,14 +62,18 @@ def _dataset(name: str, table: Table, *, dequantise: bool, drop_missing: bool, s
     check_count(table, "complete row")
     check_values(table)
     rng = np.random.default_rng(seed)
-    made = partial(build, name, columns=table.columns, image_shape=table.image_shape)
     for space, low in ((Binary, 0), (Spins, -1)):
         if np.isin(table.rows, (low, 1)).all():
-            return made(space((len(table.columns),)), split(table.rows, rng), note=_note(f"{low}/1 data from {name}.", dropped))
+            made, note = space((len(table.columns),)), _note(f"{low}/1 data from {name}.", dropped)
+            return build(name, made, split(table.rows, rng), columns=table.columns, image_shape=table.image_shape, note=note)
+    table, still = varying(table, filled=dequantise)
     table, whole = _continuous(table, rng, dequantise=dequantise)
     filled = f"{count(int(whole.sum()), 'integer column')} filled with uniform noise of width 1." if whole.any() else ""
-    note = _note(filled, dropped, *doubts(table))
-    return made(Reals((len(table.columns),)), split(table.rows, rng), dequantised=float(whole.all()), note=note)
+    note = _note(filled, dropped, still, *doubts(table))
+    parts = split(table.rows, rng)
+    check_training(table, parts[0])
+    space, names = Reals((len(table.columns),)), table.columns
+    return build(name, space, parts, columns=names, image_shape=table.image_shape, dequantised=float(whole.all()), note=note)
 
 
 def _note(*sentences: str) -> str:
@@ -125,7 +139,7 @@ def _table(source: str, x: np.ndarray, columns: Columns) -> Table:
         return _images(source, x, numbers, columns)
     names = tuple(f"x{i + 1}" for i in range(x.shape[1]))
     chosen = choose(source, names, columns)
-    return Table(source, x[:, chosen].astype(np.float64), tuple(names[i] for i in chosen), numbers)
+    return Table(source, x[:, chosen].astype(np.float64), tuple(names[i] for i in chosen), numbers, places=tuple(i + 1 for i in chosen))
 
 
 def _images(source: str, x: np.ndarray, numbers: np.ndarray, columns: Columns) -> Table:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from gibbsite.data.dataset import DataError, Dataset
 from gibbsite.data.digits import digits, digits_binary
 from gibbsite.data.files import arrays, from_file
-from gibbsite.data.mnist import from_arrays, is_mnist, mnist
+from gibbsite.data.ising import ising
+from gibbsite.data.mnist import VARIABLE, from_arrays, is_mnist, mnist, mnist_grey
 from gibbsite.data.paths import SUFFIXES, check_path
 from gibbsite.data.table import Columns, hint
 from gibbsite.data.toys import checkerboard, gaussians8, moons
@@ -25,9 +26,11 @@ DATASETS = {
     "moons": Named("two interleaved half circles in the plane (toy)", moons),
     "gaussians8": Named("eight Gaussians with masses 1:2:...:8; density and masses known (toy)", gaussians8),
     "checkerboard": Named("uniform on eight squares; density known (toy)", checkerboard),
+    "ising": Named("spins of the 8x8 Ising torus near its critical point; density known, draws exact (toy)", ising),
     "digits": Named("8x8 handwritten digits, 17 grey levels, dequantised (real, shipped with scikit-learn)", digits),
     "digits-binary": Named("8x8 handwritten digits, black and white (real, shipped with scikit-learn)", digits_binary),
     "mnist": Named("28x28 handwritten digits, black and white (real, from the file in GIBBSITE_MNIST)", mnist),
+    "mnist-grey": Named("28x28 handwritten digits, 256 grey levels, dequantised (real, from the file in GIBBSITE_MNIST)", mnist_grey),
 }
 NAMES = {name: named.about for name, named in DATASETS.items()}
 
@@ -61,7 +64,10 @@ def load(
     check_path(path)
     if path.suffix.lower() == ".npz" and columns is None and is_mnist(found := arrays(path)):
         if dequantise or drop_missing:
-            raise DataError(f"{path} holds MNIST, read in black and white; dequantise and drop_missing do not apply, so leave them out.")
+            raise DataError(
+                f"{path} holds MNIST, read in black and white; dequantise and drop_missing do not apply, so leave them out "
+                f"(for grey levels: mnist-grey, with {VARIABLE}={path})."
+            )
         return from_arrays(path, found, seed=seed)
     return from_file(path, columns=columns, dequantise=dequantise, drop_missing=drop_missing, seed=seed)
 

@@ -1,5 +1,7 @@
 """What rows must satisfy to be learned from, and what the reader of a result must know about them."""
 
+from itertools import compress
+
 import numpy as np
 
 from gibbsite.data.dataset import MIN_ROWS, DataError
@@ -25,11 +27,11 @@ def complete(table: Table, *, drop_missing: bool) -> tuple[Table, str]:
         return table, ""
     if missing.all(axis=0).any():
         name = table.columns[int(np.argmax(missing.all(axis=0)))]
-        raise DataError(f"{table.source}: column {name!r} has no value in any row; {table.omission}.")
+        raise DataError(f"{table.source}: column {name!r} has no value in any row; {table.omission(missing.all(axis=0))}.")
     if drop_missing:
         return table.keep(~gone), f"{gone.sum()} of {len(gone)} rows dropped for missing values."
     row, i = np.argwhere(missing)[0].tolist()
-    remedy = f"fill it in, drop such rows with drop_missing=True (--drop-missing), or {table.omission}"
+    remedy = f"fill it in, drop such rows with drop_missing=True (--drop-missing), or {table.omission(missing.any(axis=0))}"
     raise DataError(f"{table.where(row, i)}: the value is missing (rows with a missing value: {gone.sum()} of {len(gone)}); {remedy}.")
 
 
@@ -57,17 +59,42 @@ def check_counter(table: Table) -> None:
     counts = ((below == above + 1) & (below > above)).all(axis=0)  # x + 1 == x beyond 2^53
     if counts.any():
         i = int(np.argmax(counts))
-        raise DataError(f"{table.source}: column {table.columns[i]!r} only counts the rows from {table.rows[0, i]:g} on; {table.omission}.")
+        raise DataError(f"{table.source}: column {table.columns[i]!r} only counts the rows from {table.rows[0, i]:g} on; {table.omission(counts)}.")
+
+
+def varying(table: Table, *, filled: bool) -> tuple[Table, str]:
+    """The columns that vary, or hold integers that noise will fill, and a sentence on the others: one value has no density.
+
+    Raises:
+        DataError: the rows are images, which have no fewer pixels.
+    """
+    first = table.rows[0]
+    still = (table.rows == first).all(axis=0) & ~(filled & (first == np.floor(first)))
+    if not still.any():
+        return table, ""
+    names = [f"{name} ({value:g})" for name, value in zip(table.columns, first, strict=True)]
+    constant = list(compress(names, still))
+    if not table.image_shape:
+        return table.only(~still), f"{count(len(constant), 'constant column')} left out: {listed(constant)}."
+    remedy = "crop the images, or give them as rows (n, d), of which constant columns are left out"
+    if (table.rows == np.floor(table.rows)).all():
+        remedy = f"pass dequantise=True (--dequantise) to add uniform noise on [0, 1), {remedy}"
+    raise DataError(f"{table.source}: {count(len(constant), 'pixel')} with one value ({listed(constant)}) and no density; {remedy}.")
+
+
+def check_training(table: Table, train: np.ndarray) -> None:
+    """DataError if a column does not vary over the training rows."""
+    still = (train == train[:1]).all(axis=0)
+    if still.any():
+        i = int(np.argmax(still))
+        more = f" (as {count(int(still.sum()) - 1, 'other column')})" if still.sum() > 1 else ""
+        where = f"{table.source}: column {table.columns[i]!r} is {train[0, i]:g} in all {len(train)} training rows{more}"
+        raise DataError(f"{where} and has no density there; give more rows that differ, or {table.omission(still)}.")
 
 
 def check_spread(table: Table) -> None:
-    """DataError unless every column varies, by more than rounding to single precision."""
+    """DataError unless every column varies by more than rounding to single precision."""
     rows = table.rows
-    still = (rows == rows[:1]).all(axis=0)
-    if still.any():
-        i = int(np.argmax(still))
-        value = f"{rows[0, i]:g} in every row"
-        raise DataError(f"{table.source}: column {table.columns[i]!r} is constant ({value}) and has no density; {table.omission}.")
     mean, deviation = rows.mean(axis=0), rows.std(axis=0)
     far = np.abs(mean) > np.maximum(FAR * deviation, SMALL)
     narrow = far | (deviation < SMALL)
@@ -89,7 +116,7 @@ def check_density(table: Table, whole: np.ndarray) -> None:
     if len(values) == 2:
         remedy = f"as there are two values only, {values[0]:g} and {values[1]:g}, give 0/1 data: x == {values[1]:g}"
     elif not whole.all():
-        remedy += f", or {table.omission}"
+        remedy += f", or {table.omission(whole)}"
     raise DataError(f"{table.source}: {which} integers, which have no density; {remedy}.")
 
 
@@ -124,7 +151,7 @@ def doubts(table: Table) -> list[str]:
     if alike:
         why = "in a series test rows depend on training rows, and errors come out too small; thin it"
         found.append(f"Neighbouring rows are correlated in {listed(alike)}: {why}.")
-    copies = len(rows) - len({row.tobytes() for row in rows})
+    copies = len(rows) - len(np.unique(np.ascontiguousarray(rows).view(f"V{rows[0].nbytes}")))
     if copies > COPIES_SHARE * len(rows):
         found.append(f"{copies} of {len(rows)} rows repeat an earlier one, so training and test may share rows; remove copies.")
     return found

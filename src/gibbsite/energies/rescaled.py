@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Latent, Marginal, Normalised, Reals, Sampleable, as_float, need
+from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Latent, Marginal, Normalised, Reals, Sampleable, Slope, as_float, need
 from gibbsite.core.energy import Scalar
 
 
@@ -47,7 +47,10 @@ class Rescaled(AbstractEnergy):
             return (Sampleable(self._sample),)
         if isinstance(view, Latent):
             return (Latent(RescaledVisible(view.joint, self.shift, self.scale), self._sample_hidden, self._sample_visible),)
-        return ()
+        return (Slope(self._slope),) if isinstance(view, Slope) else ()
+
+    def _slope(self, x: Float[Array, "*x"]) -> Float[Array, "*x"]:
+        return need(self.energy, Slope, "Rescaled").slope((x - self.shift) / self.scale) / self.scale
 
     def _sample(self, *, key: Key[Array, ""]) -> Float[Array, "*x"]:
         return self.shift + self.scale * need(self.energy, Sampleable, "Rescaled").sample(key=key)

@@ -19,7 +19,7 @@ def nll(energy: AbstractEnergy, log_z: Estimate, x: Float[np.ndarray, "n *x"]) -
     The error joins the sampling error over the examples with that of `log_z`; with a lower bound on `log_z` (annealed
     importance sampling, in expectation) the result is a lower bound on the negative log-likelihood, too good to be true.
     """
-    return _mean(_energies(energy, jnp.asarray(x))) + log_z
+    return average(_energies(energy, jnp.asarray(x))) + log_z
 
 
 def kl_to_truth(truth: AbstractEnergy, energy: AbstractEnergy, log_z: Estimate, x: Float[np.ndarray, "n *x"]) -> Estimate:
@@ -30,7 +30,7 @@ def kl_to_truth(truth: AbstractEnergy, energy: AbstractEnergy, log_z: Estimate, 
     """
     constant = float(need(truth, Normalised, "kl_to_truth").log_z())
     rows = jnp.asarray(x)
-    return _mean(_energies(energy, rows) - _energies(truth, rows)) + (log_z - constant)
+    return average(_energies(energy, rows) - _energies(truth, rows)) + (log_z - constant)
 
 
 def bits_per_dim(nats: Estimate, dims: int, *, dequantised: float = 0.0) -> Estimate:
@@ -53,7 +53,7 @@ def _energies(energy: AbstractEnergy, x: Float[Array, "n *x"]) -> np.ndarray:
     return np.asarray(_values(energy, x), np.float64)
 
 
-def _mean(values: np.ndarray) -> Estimate:
+def average(values: np.ndarray) -> Estimate:
     """The mean of independent values with its standard error; nothing is established if one is not finite."""
     n = len(values)
     if not np.isfinite(values).all():

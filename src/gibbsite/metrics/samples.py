@@ -12,11 +12,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import Estimate, Evidence, Status
-
-LIMIT = 2000
-
-Matrix = Float[np.ndarray, "n m"]
+from gibbsite.core import Estimate
+from gibbsite.metrics.rows import LIMIT, Matrix, check_rows, finite, flat, squares, unknown
 
 
 def mmd(x: Float[np.ndarray, "n *x"], y: Float[np.ndarray, "m *y"], *, bandwidth: float | None = None, limit: int = LIMIT) -> Estimate:
@@ -24,7 +21,7 @@ def mmd(x: Float[np.ndarray, "n *x"], y: Float[np.ndarray, "m *y"], *, bandwidth
 
     The bandwidth is the median distance within `y` unless given: pass the data as `y`, and models share one kernel.
     """
-    x, y = _rows(x, limit), _rows(y, limit)
+    x, y = flat(x, limit), flat(y, limit)
     width = bandwidth or median_distance(y)
 
     def kernel(square: Matrix) -> Matrix:
@@ -35,7 +32,7 @@ def mmd(x: Float[np.ndarray, "n *x"], y: Float[np.ndarray, "m *y"], *, bandwidth
 
 def energy_distance(x: Float[np.ndarray, "n *x"], y: Float[np.ndarray, "m *y"], *, limit: int = LIMIT) -> Estimate:
     """`2 E|X - Y| - E|X - X'| - E|Y - Y'|` (Szekely & Rizzo, J. Stat. Plan. Inference 143, 2013, eq. 5), in units of x."""
-    return _two_sample(lambda square: -np.sqrt(square), _rows(x, limit), _rows(y, limit))
+    return _two_sample(lambda square: -np.sqrt(square), flat(x, limit), flat(y, limit))
 
 
 def noise_floor(metric: Callable[[np.ndarray, np.ndarray], Estimate], data: Float[np.ndarray, "n *x"], *, key: Key[Array, ""]) -> Estimate:
@@ -52,27 +49,12 @@ def median_distance(y: Float[np.ndarray, "n d"]) -> float:
     Raises:
         ValueError: all rows are equal.
     """
-    rows = _rows(y, 500)
-    square = _squares(rows, rows)[np.triu_indices(len(rows), 1)]
+    rows = flat(y, 500)
+    square = squares(rows, rows)[np.triu_indices(len(rows), 1)]
     width = math.sqrt(np.median(square)) or math.sqrt(square.mean(dtype=np.float64))
     if not width > 0:
         raise ValueError(f"All {len(rows)} rows are equal, so they give no bandwidth; pass bandwidth= to mmd.")
     return width
-
-
-def _rows(x: np.ndarray, limit: int) -> np.ndarray:
-    x = np.asarray(x, np.float32).reshape(len(x), -1)
-    return x if len(x) <= limit else x[np.linspace(0, len(x) - 1, limit).astype(int)]
-
-
-def _squares(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -> Matrix:
-    """Squared distances; centred first, since the expansion of the square loses digits far from the origin."""
-    centre = y.mean(axis=0)
-    a, b = x - centre, y - centre
-    square = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T
-    if x is y:
-        np.fill_diagonal(square, 0.0)
-    return np.maximum(square, 0.0, out=square)
 
 
 def _two_sample(kernel: Callable[[Matrix], Matrix], x: Float[np.ndarray, "n _"], y: Float[np.ndarray, "m _"]) -> Estimate:
@@ -83,15 +65,12 @@ def _two_sample(kernel: Callable[[Matrix], Matrix], x: Float[np.ndarray, "n _"],
     that differ. That part, measured on the doubly centred kernel, is kept as a lower limit. Between the two regimes the
     error grows with the value, and two errors cover the truth in about 89 of 100 cases instead of 95.
     """
-    if x.shape[1] != y.shape[1]:
-        raise ValueError(f"x has {x.shape[1]} numbers a row and y has {y.shape[1]}; both must agree.")
-    if min(len(x), len(y)) < 4:
-        raise ValueError(f"x has {len(x)} rows and y has {len(y)}; at least 4 of each are needed.")
+    check_rows(4, x=x, y=y)
     n = float(min(len(x), len(y)))
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        return Estimate(None, None, ess=n, status=Status.NON_FINITE, evidence=Evidence.NOT_ESTABLISHED)
-    own = [_Own(kernel(_squares(rows, rows))) for rows in (x, y)]
-    cross = kernel(_squares(x, y))
+    if not finite(x, y):
+        return unknown(n)
+    own = [_Own(kernel(squares(rows, rows))) for rows in (x, y)]
+    cross = kernel(squares(x, y))
     mean = cross.mean(dtype=np.float64)
     sides = [cross.mean(axis=1, dtype=np.float64), cross.mean(axis=0, dtype=np.float64)]
     first = sum(_jackknife(part, side, mean) for part, side in zip(own, sides, strict=True))

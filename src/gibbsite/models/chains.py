@@ -35,7 +35,8 @@ def _tuned(
         arrays, adapt, state = carry
         kernel = eqx.combine(arrays, static)
         state, info = kernel.step(energy, state, key=key)
-        kernel, adapt = adaptation.update(kernel, adapt, info.accept_prob)
+        alone = jax.tree.map(lambda a: a[None], (info.accept_prob, kernel.position(state)))
+        kernel, adapt = adaptation.update(kernel, adapt, *alone)
         return (eqx.filter(kernel, eqx.is_array), adapt, state), None
 
     carry = (arrays, adaptation.init(kernel), state)

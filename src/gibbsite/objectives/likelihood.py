@@ -70,7 +70,7 @@ class PersistentContrastiveDivergence(AbstractObjective):
     The walkers start at data. Each update refreshes them under the new parameters and moves them `steps` times, so
     they follow the model as long as it moves slowly; whether they do between separated modes depends on the kernel:
     a population such as `ParallelTempering` over a base carries them across (`chains` populations are kept). The
-    kernel's `adaptation()` goes on during training, from the acceptance pooled over the chains. `energy_l2` adds
+    kernel's `adaptation()` goes on during training, from all chains together. `energy_l2` adds
     `energy_l2 * mean(U(data)^2 + U(walkers)^2)` (Du & Mordatch, arXiv 1903.08689).
     """
 
@@ -114,11 +114,10 @@ class PersistentContrastiveDivergence(AbstractObjective):
     def _step(self, energy: AbstractEnergy, state: Walkers, *, key: Key[Array, ""]) -> tuple[Walkers, Array]:
         kernel, adapt, states = state
         states, info = jax.vmap(lambda s, k: kernel.step(energy, s, key=k))(states, jax.random.split(key, self.chains))
-        accept = jnp.mean(info.accept_prob, axis=0)
         adaptation = kernel.adaptation()
         if adaptation is not None:
-            kernel, adapt = adaptation.update(kernel, adapt, accept)
-        return Walkers(kernel, adapt, states), accept
+            kernel, adapt = adaptation.update(kernel, adapt, info.accept_prob, jax.vmap(kernel.position)(states))
+        return Walkers(kernel, adapt, states), jnp.mean(info.accept_prob, axis=0)
 
     def score(self, model: AbstractModel, data: Float[Array, "n *x"], state: Walkers, *, key: Key[Array, ""]) -> Scalar:
         """Held-out nats per example by the best means at hand.

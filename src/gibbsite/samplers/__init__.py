@@ -1,7 +1,8 @@
 """Kernels and the runner that turns them into draws with error bars."""
 
-from gibbsite.samplers.adapt import DualAveraging
+from gibbsite.samplers.adapt import DualAveraging, Spreads, Together
 from gibbsite.samplers.gibbs import BlockGibbs, Gibbs
+from gibbsite.samplers.hamiltonian import HMC
 from gibbsite.samplers.informed import GibbsWithGradients
 from gibbsite.samplers.langevin import MALA, ULA
 from gibbsite.samplers.progress import Progress, Silent
@@ -10,6 +11,7 @@ from gibbsite.samplers.run import sample
 from gibbsite.samplers.tempering import ParallelTempering
 
 __all__ = [
+    "HMC",
     "MALA",
     "ULA",
     "BlockGibbs",
@@ -21,5 +23,7 @@ __all__ = [
     "Row",
     "Run",
     "Silent",
+    "Spreads",
+    "Together",
     "sample",
 ]

@@ -1,15 +1,30 @@
 """Tuning during warm-up."""
 
+import math
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
-from gibbsite.core import AbstractAdaptation, as_float
+from gibbsite.core import AbstractAdaptation, AbstractKernel, as_float
 
-STEP_SIZE = attrgetter("step_size")  # one object: an attrgetter equals no other, and a new one compiles a new program
+# One object each: an attrgetter equals no other, and a new one compiles a new program.
+STEP_SIZE, SCALE = attrgetter("step_size"), attrgetter("scale")
+
+MEMORY = 4  # the last quarter of the steps carries two thirds of the weight of a spread
+PRIOR_DRAWS = 10  # that the scale one began with is worth
+
+
+def pooled(values: Float[Array, "chains ..."]) -> Float[Array, "..."]:
+    """The mean over chains through whole numbers, so that no order of summation (and no device count) matters."""
+    values, chains = jnp.nan_to_num(values), values.shape[0]
+    bits = 30 - math.ceil(math.log2(chains))
+    # Powers of two multiply without rounding, so it does not matter either what the compiler fuses them with.
+    _, exponent = jnp.frexp(jnp.max(jnp.abs(values), axis=0))
+    counts = jnp.round(jnp.ldexp(values, bits - exponent)).astype(jnp.int32)
+    return jnp.ldexp(jnp.sum(counts, axis=0).astype(values.dtype) / chains, exponent - bits)
 
 
 class _State(NamedTuple):
@@ -33,11 +48,11 @@ class DualAveraging(AbstractAdaptation):
         log_step = jnp.log(self.leaf(kernel))
         return _State(jnp.zeros(()), log_step + jnp.log(2.0), jnp.zeros_like(log_step), log_step)
 
-    def update(self, kernel: Any, state: _State, accept_prob: Array) -> tuple[Any, _State]:
+    def update(self, kernel: Any, state: _State, accept_prob: Float[Array, "chains ..."], positions: PyTree) -> tuple[Any, _State]:
         gamma, t0, kappa = 0.05, 10.0, 0.75
         count = state.updates + 1
         rate = 1 / (count + t0)
-        error = (1 - rate) * state.error + rate * (self.target - accept_prob)
+        error = (1 - rate) * state.error + rate * (self.target - pooled(accept_prob))
         log_step = state.anchor - jnp.sqrt(count) / gamma * error
         fade = count**-kappa
         average = fade * log_step + (1 - fade) * state.average
@@ -48,3 +63,64 @@ class DualAveraging(AbstractAdaptation):
 
     def _with(self, kernel: Any, log_step: Array) -> Any:
         return eqx.tree_at(self.leaf, kernel, jnp.exp(log_step))
+
+
+class _Spread(NamedTuple):
+    updates: Float[Array, ""]
+    start: Float[Array, "*x"]
+    mean: Float[Array, "*x"]
+    variance: Float[Array, "*x"]
+
+
+class Spreads(AbstractAdaptation):
+    """Sets `kernel.scale` to the standard deviation of the chains, coordinate by coordinate.
+
+    Mean and variance are pooled over chains and averaged over steps (Welford, Technometrics 4, 1962; West, Commun. ACM
+    22, 1979) with weights that grow as `step^(MEMORY - 1)`: what counts is the last part of warm-up, where the chains
+    have found their law, and no window has to end in time. While few draws are in, log scale stays near where it began.
+    """
+
+    def init(self, kernel: Any) -> _Spread:
+        return _Spread(jnp.zeros(()), kernel.scale, jnp.zeros_like(kernel.scale), jnp.zeros_like(kernel.scale))
+
+    def update(self, kernel: Any, state: _Spread, accept_prob: Float[Array, "chains ..."], positions: PyTree) -> tuple[Any, _Spread]:
+        count = state.updates + 1
+        fade = MEMORY / (count + MEMORY - 1)
+        centre = pooled(positions)
+        here = pooled((positions - centre) ** 2)
+        moved = centre - state.mean
+        variance = (1 - fade) * (state.variance + fade * moved**2) + fade * here
+        state = _Spread(count, state.start, state.mean + fade * moved, variance)
+        return self._with(kernel, state, len(positions)), state
+
+    def final(self, kernel: Any, state: _Spread) -> Any:
+        return kernel
+
+    def _with(self, kernel: Any, state: _Spread, chains: int) -> Any:
+        draws = chains * state.updates - 1
+        trust = jnp.where(state.variance > 0, draws / (draws + PRIOR_DRAWS), 0.0)
+        spread = jnp.sqrt(jnp.where(state.variance > 0, state.variance, 1.0))
+        return eqx.tree_at(SCALE, kernel, spread**trust * state.start ** (1 - trust))
+
+
+class Together(AbstractAdaptation):
+    """Several adaptations of one kernel, each of its own leaves."""
+
+    parts: tuple[AbstractAdaptation, ...]
+
+    def init(self, kernel: AbstractKernel) -> tuple[PyTree, ...]:
+        return tuple(part.init(kernel) for part in self.parts)
+
+    def update(
+        self, kernel: AbstractKernel, state: tuple[PyTree, ...], accept_prob: Float[Array, "chains ..."], positions: PyTree
+    ) -> tuple[AbstractKernel, tuple[PyTree, ...]]:
+        states = []
+        for part, own in zip(self.parts, state, strict=True):
+            kernel, own = part.update(kernel, own, accept_prob, positions)
+            states.append(own)
+        return kernel, tuple(states)
+
+    def final(self, kernel: AbstractKernel, state: tuple[PyTree, ...]) -> AbstractKernel:
+        for part, own in zip(self.parts, state, strict=True):
+            kernel = part.final(kernel, own)
+        return kernel

@@ -5,20 +5,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractAdaptation, AbstractEnergy, AbstractSpace, ArrayLike, Box, Info, Reals, as_float
-from gibbsite.core.energy import Scalar, check_values
+from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Reals, as_float
+from gibbsite.core.energy import Scalar
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
-from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate, metropolis
+from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, check_space, check_step, evaluate, guarded, metropolis
 
-
-def _check_space(energy: AbstractEnergy, user: str, *spaces: type[AbstractSpace]) -> None:
-    if not isinstance(energy.space, spaces):
-        names, remedy = " or ".join(s.__name__ for s in spaces), "MALA on a Box, Gibbs or GibbsWithGradients on spins and bits"
-        raise TypeError(f"{user} moves on {names}, not on {type(energy.space).__name__}: use {remedy}.")
-
-
-def _check_step(user: str, step_size: ArrayLike) -> None:
-    check_values(user, "step_size", step_size, lambda h: h > 0, "a positive number, in squared units of x")
+UNIT = "squared units of x"  # of a step size
 
 
 def _propose(state: SlopeState, step: Scalar | float, key: Key[Array, ""]) -> Float[Array, "*x"]:
@@ -48,10 +40,10 @@ class ULA(AbstractSlopeKernel):
     settles_switch = True
 
     def __check_init__(self) -> None:
-        _check_step("ULA", self.step_size)
+        check_step("ULA", self.step_size, UNIT)
 
     def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SlopeState:
-        _check_space(energy, "ULA", Reals)  # nothing keeps an unadjusted move inside bounds
+        check_space(energy, "ULA", Reals)  # nothing keeps an unadjusted move inside bounds
         return evaluate(energy, x)
 
     def step(self, energy: AbstractEnergy, state: SlopeState, *, key: Key[Array, ""]) -> tuple[SlopeState, Info]:
@@ -73,20 +65,16 @@ class MALA(AbstractSlopeKernel):
     settles_switch = False
 
     def __check_init__(self) -> None:
-        _check_step("MALA", self.step_size)
+        check_step("MALA", self.step_size, UNIT)
 
     def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SlopeState:
-        _check_space(energy, "MALA", Reals, Box)
+        check_space(energy, "MALA", Reals, Box)
         return evaluate(energy, x)
 
     def step(self, energy: AbstractEnergy, state: SlopeState, *, key: Key[Array, ""]) -> tuple[SlopeState, Info]:
         move, coin = jax.random.split(key)
         new = evaluate(energy, _propose(state, self.step_size, move))
-        log_ratio = -_shadow(state, new, self.step_size)
-        # A proposal with no finite energy, or outside the support, is refused, never followed; a chain that was born
-        # behind a wall (infinite energy) leaves it at once.
-        sound = jnp.isfinite(new.energy) & energy.space.contains(new.position) & ~jnp.isnan(log_ratio)
-        log_ratio = jnp.where(sound, log_ratio, -jnp.inf)
+        log_ratio = guarded(energy, -_shadow(state, new, self.step_size), new)
         return metropolis(log_ratio, new, state, key=coin)
 
     def adaptation(self) -> AbstractAdaptation:

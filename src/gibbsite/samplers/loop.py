@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Int, PyTree
 
 from gibbsite.core import BATCHES, AbstractEnergy, AbstractKernel, AbstractObserver, Pair
 from gibbsite.core.keys import step_keys
@@ -90,15 +90,9 @@ def _step(problem: Problem, carry: Carry, i: Array, span: Span) -> Carry:
 def _tune(carry: Carry, accept_prob: Array) -> Carry:
     adaptation = carry.kernel.adaptation()
     assert adaptation is not None
-    kernel, adapt = adaptation.update(carry.kernel, carry.adapt, pooled(accept_prob))
+    positions = jax.vmap(carry.kernel.position)(carry.states)
+    kernel, adapt = adaptation.update(carry.kernel, carry.adapt, accept_prob, positions)
     return carry._replace(kernel=kernel, adapt=adapt)
-
-
-def pooled(accept_prob: Float[Array, "chains ..."]) -> Float[Array, "..."]:
-    """The mean over chains through whole numbers, so that no order of summation (and no device count) matters."""
-    scale = 2**30 // accept_prob.shape[0]
-    counts = jnp.round(jnp.nan_to_num(accept_prob) * scale).astype(jnp.int32)
-    return jnp.sum(counts, axis=0).astype(accept_prob.dtype) / (scale * accept_prob.shape[0])
 
 
 def _observe(problem: Problem, carry: Carry, i: Array, span: Span) -> Carry:

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, Info, no_work
-from gibbsite.core.energy import Scalar
+from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractSpace, ArrayLike, Info, no_work
+from gibbsite.core.energy import Scalar, check_values
 
 
 class SlopeState(NamedTuple):
@@ -35,6 +35,27 @@ class AbstractSlopeKernel(AbstractKernel):
 
     def refresh(self, energy: AbstractEnergy, state: SlopeState, x: Array | None = None) -> SlopeState:
         return evaluate(energy, state.position if x is None else x)
+
+
+def check_space(energy: AbstractEnergy, user: str, *spaces: type[AbstractSpace]) -> None:
+    """Raises TypeError where the kernel cannot move on the space of this energy."""
+    if not isinstance(energy.space, spaces):
+        names, remedy = " or ".join(s.__name__ for s in spaces), "MALA or HMC on a Box, Gibbs or GibbsWithGradients on spins and bits"
+        raise TypeError(f"{user} moves on {names}, not on {type(energy.space).__name__}: use {remedy}.")
+
+
+def check_step(user: str, step_size: ArrayLike, unit: str) -> None:
+    """Raises ValueError where a step size is not positive."""
+    check_values(user, "step_size", step_size, lambda h: h > 0, f"a positive number, in {unit}")
+
+
+def guarded(energy: AbstractEnergy, log_ratio: Scalar, new: SlopeState) -> Scalar:
+    """The log acceptance; minus infinity for a proposal outside the support or with no finite energy.
+
+    Such a proposal is refused, never followed; a chain that was born behind a wall (infinite energy) leaves it at once.
+    """
+    sound = jnp.isfinite(new.energy) & energy.space.contains(new.position) & ~jnp.isnan(log_ratio)
+    return jnp.where(sound, log_ratio, -jnp.inf)
 
 
 def metropolis(log_ratio: Scalar, new: SlopeState, old: SlopeState, *, key: Key[Array, ""]) -> tuple[SlopeState, Info]:

@@ -157,15 +157,16 @@ _INNER = attrgetter("kernel")
 
 
 class _EachRung(AbstractAdaptation):
-    """Tunes every rung's kernel from that rung's acceptance."""
+    """Tunes every rung's kernel from that rung's acceptance, and from the positions of the target, which all rungs share."""
 
     inner: AbstractAdaptation
 
     def init(self, kernel: ParallelTempering) -> PyTree:
         return self.inner.init(kernel.kernel)
 
-    def update(self, kernel: ParallelTempering, state: PyTree, accept_prob: Array) -> tuple[ParallelTempering, PyTree]:
-        tuned, state = self.inner.update(kernel.kernel, state, accept_prob)
+    def update(self, kernel: ParallelTempering, state: PyTree, accept_prob: Array, positions: PyTree) -> tuple[ParallelTempering, PyTree]:
+        shared = jax.tree.map(lambda x: jnp.repeat(x[:, None], len(kernel.betas), axis=1), positions)
+        tuned, state = self.inner.update(kernel.kernel, state, accept_prob, shared)
         return eqx.tree_at(_INNER, kernel, tuned), state
 
     def final(self, kernel: ParallelTempering, state: PyTree) -> ParallelTempering:

@@ -5,20 +5,23 @@ z = 5.6, a false-alarm rate of about 2e-8 a comparison.
 """
 
 from gibbsite.testing import problems
+from gibbsite.testing.bounds import check_bound
 from gibbsite.testing.crooks import check_crooks, plane, spins
 from gibbsite.testing.devices import check_devices
 from gibbsite.testing.energy import check_energy, check_forwarding
 from gibbsite.testing.estimator import check_coverage, check_estimator, check_exact
 from gibbsite.testing.kernel import check_kernel
 from gibbsite.testing.law import LawViolation
-from gibbsite.testing.model import check_model
+from gibbsite.testing.model import check_emission, check_model
 from gibbsite.testing.objective import check_objective
 
 __all__ = [
     "LawViolation",
+    "check_bound",
     "check_coverage",
     "check_crooks",
     "check_devices",
+    "check_emission",
     "check_energy",
     "check_estimator",
     "check_exact",

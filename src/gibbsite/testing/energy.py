@@ -18,6 +18,7 @@ from gibbsite.core import (
     Conditionals,
     Independent,
     Latent,
+    Marginal,
     Normal,
     Normalised,
     Product,
@@ -76,6 +77,8 @@ def check_part(
         check_latent(energy, latent, xs, draws, key=rest)
         if latent.path is not None:
             check_path(energy, latent, xs, draws, box, key=rest)
+    if (marginal := capability(energy, Marginal)) is not None:
+        check_part(marginal.guess(jax.tree.map(lambda a: a[0], xs[0])), points=points, draws=draws, box=box, key=rest)
     if capability(energy, Normalised) is not None:
         check_log_z(energy, box)
     if capability(energy, Sampleable) is not None:
@@ -362,6 +365,8 @@ def check_forwarding(energy: AbstractEnergy, *, points: int = 32, draws: int = 2
         forms.append((scaled, truth + energy.space.size * np.log(2.0), 0.25 + 2 * xs))
     for form, expected, at in forms:
         bounded(_name(form), "value against its formula", np.asarray(jax.vmap(form)(at) - expected), _rounding(expected))
+        if isinstance(form, Tempered) and capability(energy, Marginal) is not None and capability(form, Marginal) is None:
+            raise LawViolation(f"{_name(form)}: the guess of hidden variables of {_name(energy)} is lost.")
         if capability(energy, Conditionals) is not None:
             if (kept := capability(form, Conditionals)) is None:
                 raise LawViolation(f"{_name(form)}: the conditionals of {_name(energy)} are lost.")

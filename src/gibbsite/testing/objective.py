@@ -2,6 +2,7 @@
 
 from collections.abc import Callable as Function
 from dataclasses import dataclass
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,7 +11,7 @@ import numpy as np
 import paramax
 from jaxtyping import Array, Float, Key, PyTree
 
-from gibbsite.core import AbstractEnergy, AbstractModel, AbstractObjective, AbstractSpace, Evidence, draw
+from gibbsite.core import AbstractEnergy, AbstractModel, AbstractObjective, AbstractSpace, Evidence, Marginal, draw, log_prob, need
 from gibbsite.energies import Rescaled
 from gibbsite.testing.law import LawViolation, Z, bounded, z_test
 
@@ -71,6 +72,99 @@ def score_loss(points: Float[Array, "n *x"], shares: Float[Array, " n"], smoothe
 
     def loss(model: AbstractModel) -> Array:
         return shares @ jnp.sum((jax.vmap(jax.grad(model.as_energy()))(points) - slopes) ** 2, axis=-1) / 2
+
+    return loss
+
+
+def contrast_loss(
+    points: Float[Array, "n *x"], shares: Float[Array, " n"], noise: AbstractEnergy, noise_shares: Float[Array, " n"], ratio: float
+) -> Loss:
+    """`-E_data log P(data | x) - ratio E_noise log P(noise | x)` over a grid, the odds of data being `exp(-U) / (ratio p_noise)`."""
+    log_noise = jax.vmap(lambda x: log_prob(noise, x))(points)
+
+    def loss(model: AbstractModel) -> Array:
+        log_odds = -jax.vmap(model.as_energy())(points) - log_noise - jnp.log(ratio)
+        return shares @ jnp.logaddexp(0.0, -log_odds) + ratio * noise_shares @ jnp.logaddexp(0.0, log_odds)
+
+    return loss
+
+
+def noise_loss(
+    points: Float[Array, "n *x"], times: Float[Array, " k"], weights: Float[Array, " k"], noised: Function[[Array], AbstractEnergy]
+) -> Loss:
+    """`E |model.noise(x, t) - sigma grad U_t(x)|^2 / 2`, where `U_t = noised(t)` is the energy of the noised data.
+
+    That is noise prediction but for a constant; over a grid of points, and over times with their weights.
+    """
+    energies = [noised(t) for t in times]
+    shares = [jax.nn.softmax(-jax.vmap(energy)(points)) for energy in energies]
+    slopes = [jax.vmap(jax.grad(energy))(points) for energy in energies]
+
+    def loss(model: Any) -> Array:
+        def at(t: Array, share: Array, slope: Array) -> Array:
+            off = jax.vmap(lambda x: model.noise(x, t))(points) - model.schedule.sigma(t) * slope
+            return share @ jnp.sum(off**2, axis=-1) / 2
+
+        return weights @ jax.lax.map(lambda now: at(*now), (times, jnp.stack(shares), jnp.stack(slopes)))
+
+    return loss
+
+
+def game_loss(
+    points: Float[Array, "n d"], shares: Float[Array, " n"], zs: Float[Array, "m l"], z_shares: Float[Array, " m"], penalty: float
+) -> Loss:
+    """What the two sides of a non-saturating game minimise, each the other held: over points of the data and of hidden variables."""
+
+    def loss(model: Any) -> Array:
+        still = jax.tree.map(jax.lax.stop_gradient, eqx.filter(model, eqx.is_inexact_array))
+        other = eqx.combine(still, eqx.filter(model, eqx.is_inexact_array, inverse=True))
+        on_data, on_drawn = jax.vmap(model.critic)(points), jax.vmap(lambda z: model.critic(other.emit(z)))(zs)
+        steep = jnp.sum(jax.vmap(jax.grad(model.critic))(points) ** 2, axis=1)
+        critic = -shares @ jax.nn.log_sigmoid(on_data) - z_shares @ jax.nn.log_sigmoid(-on_drawn) + penalty / 2 * shares @ steep
+        return critic - z_shares @ jax.nn.log_sigmoid(jax.vmap(lambda z: other.critic(model.emit(z)))(zs))
+
+    return loss
+
+
+def wasserstein_loss(
+    points: Float[Array, "n d"], shares: Float[Array, " n"], zs: Float[Array, "m l"], z_shares: Float[Array, " m"], penalty: float
+) -> Loss:
+    """The same of a Wasserstein game; the penalty is taken between every point and every draw, by eight Gauss-Legendre nodes."""
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+
+    def loss(model: Any) -> Array:
+        still = jax.tree.map(jax.lax.stop_gradient, eqx.filter(model, eqx.is_inexact_array))
+        other = eqx.combine(still, eqx.filter(model, eqx.is_inexact_array, inverse=True))
+        drawn = jax.vmap(other.emit)(zs)
+
+        def steep(u: Array) -> Array:
+            between = (u * points[:, None] + (1 - u) * drawn).reshape(-1, points.shape[1])
+            norm = jnp.linalg.norm(jax.vmap(jax.grad(model.critic))(between), axis=1)
+            return shares @ ((norm - 1) ** 2).reshape(len(points), len(zs)) @ z_shares
+
+        between = jnp.asarray(weights / 2, jnp.float32) @ jax.lax.map(steep, jnp.asarray((nodes + 1) / 2, jnp.float32))
+        critic = z_shares @ jax.vmap(model.critic)(drawn) - shares @ jax.vmap(model.critic)(points) + penalty * between
+        return critic - z_shares @ jax.vmap(lambda z: other.critic(model.emit(z)))(zs)
+
+    return loss
+
+
+def bound_loss(rows: Float[Array, "n *x"], samples: int, *, nodes: int = 32) -> Loss:
+    """`-E log 1/K sum_k p(x, z_k) / q(z_k | x)` over the rows, for one hidden variable with a Gaussian guess: by Gauss-Hermite."""
+    noise, weights = np.polynomial.hermite_e.hermegauss(nodes)
+    index = np.stack(np.meshgrid(*[np.arange(nodes)] * samples, indexing="ij"), -1).reshape(-1, samples)
+    shares = jnp.asarray(np.prod((weights / weights.sum())[index], axis=1), jnp.float32)
+
+    def loss(model: AbstractModel) -> Array:
+        energy = model.as_energy()
+
+        def one(x: Array) -> Array:
+            guess: Any = need(energy, Marginal, "bound_loss").guess(x)
+            zs = guess.loc + guess.scale * jnp.asarray(noise[:, None], jnp.float32)
+            log_weights = jax.vmap(lambda z: log_prob(energy, (x, z)) - log_prob(guess, z))(zs)
+            return shares @ (jax.nn.logsumexp(log_weights[index], axis=1) - jnp.log(samples))
+
+        return -jnp.mean(jax.vmap(one)(rows))
 
     return loss
 

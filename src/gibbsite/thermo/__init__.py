@@ -6,21 +6,28 @@ Every result is an `Estimate` of a log Z, or of a difference of two, in nats.
 from gibbsite.thermo.annealing import Annealing, Ladder, anneal, anneal_reverse
 from gibbsite.thermo.exact import enumerate_log_z, quadrature
 from gibbsite.thermo.kaufman import kaufman, kaufman_energy, kaufman_heat_capacity
+from gibbsite.thermo.marginal import Marginals, Sandwich, importance_bound, marginal, marginal_reverse, sandwich
 from gibbsite.thermo.perturbation import bar, exponential_average
 from gibbsite.thermo.weights import effective_samples, log_mean
 
 __all__ = [
     "Annealing",
     "Ladder",
+    "Marginals",
+    "Sandwich",
     "anneal",
     "anneal_reverse",
     "bar",
     "effective_samples",
     "enumerate_log_z",
     "exponential_average",
+    "importance_bound",
     "kaufman",
     "kaufman_energy",
     "kaufman_heat_capacity",
     "log_mean",
+    "marginal",
+    "marginal_reverse",
     "quadrature",
+    "sandwich",
 ]

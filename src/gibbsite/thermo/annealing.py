@@ -115,8 +115,8 @@ def anneal(
         TypeError: the kernel does not report work, or the base has no known constant or exact draws.
         ValueError: times, walkers or settle make no sense.
     """
-    times = _times(times)
-    _check_kernel(kernel, len(times), settle)
+    times = increasing(times)
+    check_kernel(kernel, len(times), settle)
     base = _base(path)
     need(base, Sampleable, "anneal")
     if not hasattr(walkers, "__index__") or walkers < 2:
@@ -124,7 +124,7 @@ def anneal(
     if tune and isinstance(kernel, AbstractKernel):
         kernel = _tuned(path, kernel, times, tune, jax.random.fold_in(key, PILOT))
     keys = chain_keys(jax.random.fold_in(key, FORWARD), walkers)
-    xs = _draw(base, keys)
+    xs = draw_base(base, keys)
     work, positions, acceptance = _walk(path, kernel, times, xs, keys, settle, progress or Progress("annealing", len(times)))
     constant = float(need(base, Normalised, "anneal").log_z())
     return Annealing(log_mean(-work) + constant, work, positions, acceptance, kernel, constant)
@@ -144,8 +144,8 @@ def anneal_reverse(
 
     It is an upper bound in expectation where `x` are exact, independent draws; otherwise it is as good as they are.
     """
-    times = _times(times)
-    _check_kernel(kernel, len(times), settle)
+    times = increasing(times)
+    check_kernel(kernel, len(times), settle)
     constant = float(need(_base(path), Normalised, "anneal_reverse").log_z())
     xs = require(path(times[-1]).space, x, "x", batched=True)
     back = kernel.reverse(settle) if isinstance(kernel, Ladder) else kernel.reverse()
@@ -155,14 +155,16 @@ def anneal_reverse(
     return Annealing(log_z, work, positions, acceptance, kernel, constant)
 
 
-def _times(times: ArrayLike) -> Float[Array, " times"]:
+def increasing(times: ArrayLike) -> Float[Array, " times"]:
+    """The times as an array, refused unless they increase from 0 to 1."""
     array = np.asarray(times, np.float64)
     if array.ndim != 1 or len(array) < 2 or array[0] != 0 or array[-1] != 1 or np.any(np.diff(array) <= 0):
         raise ValueError(f"times={array}: give increasing numbers from 0 to 1, for example schedule(100).")
     return as_float(times)
 
 
-def _check_kernel(kernel: AbstractKernel | Ladder, times: int, settle: str) -> None:
+def check_kernel(kernel: AbstractKernel | Ladder, times: int, settle: str) -> None:
+    """Refuses a kernel whose work cannot be accounted for, or one of another number of times."""
     if isinstance(kernel, Ladder):
         rungs = {len(leaf) for leaf in jax.tree.leaves(kernel) if eqx.is_array(leaf)}
         if rungs - {times}:
@@ -215,6 +217,17 @@ def _walk(
     return work.float64(), positions, np.asarray(carry.acceptance, np.float64)
 
 
+def traced_walk(
+    path: AbstractPath, kernel: AbstractKernel, times: Float[Array, " times"], xs: PyTree, keys: Key[Array, " walkers"]
+) -> tuple[Pair, PyTree, Float[Array, " moves"]]:
+    """Work, last positions and acceptance in one traced piece, so that `jax.vmap` can take many paths at once."""
+    moves = len(times) - 2
+    carry = _Carry(_start(path, kernel, times, xs, keys), zeros((len(keys),)), jnp.zeros(moves))
+    carry = _advance(path, kernel, times, carry, keys, jnp.asarray((0, moves), jnp.int32), settle="own")
+    positions, work = _finish(path, kernel, times, carry, settle="own")
+    return work, positions, carry.acceptance
+
+
 def _chunks(moves: int, progress: Progress) -> Iterator[tuple[int, int]]:
     """Spans of moves that take about half a second each, so that progress shows and an interrupt is heard."""
     done, size = 0, 16
@@ -232,7 +245,7 @@ def _kernel_at(kernel: AbstractKernel | Ladder, k: Int[Array, ""]) -> AbstractKe
 
 
 @eqx.filter_jit
-def _draw(energy: AbstractEnergy, keys: Key[Array, " walkers"]) -> PyTree:
+def draw_base(energy: AbstractEnergy, keys: Key[Array, " walkers"]) -> PyTree:
     """One exact draw per walker."""
     return jax.vmap(lambda k: draw(energy, key=k))(step_keys(keys, jnp.asarray(BASE_DRAW)))
 
@@ -281,7 +294,7 @@ def _tuned(path: AbstractPath, kernel: AbstractKernel, times: Array, walkers: in
 
 @eqx.filter_jit
 def _pilot(path: AbstractPath, kernel: AbstractKernel, adaptation: AbstractAdaptation, times: Array, keys: Array) -> Ladder:
-    xs = _draw(_base(path), keys)
+    xs = draw_base(_base(path), keys)
     states = jax.vmap(lambda x, k: kernel.init(path(times[0]), x, key=k))(xs, step_keys(keys, jnp.asarray(START)))
     arrays, static = eqx.partition(kernel, eqx.is_array)
 
@@ -292,7 +305,7 @@ def _pilot(path: AbstractPath, kernel: AbstractKernel, adaptation: AbstractAdapt
         def round_(i: Array, inner: tuple[Any, PyTree, PyTree]) -> tuple[Any, PyTree, PyTree]:
             kernel = eqx.combine(inner[0], static)
             states, info = jax.vmap(lambda s, key: kernel.step(energy, s, key=key))(inner[1], step_keys(keys, k * ROUNDS + i))
-            kernel, adapt = adaptation.update(kernel, inner[2], jnp.mean(info.accept_prob, axis=0))
+            kernel, adapt = adaptation.update(kernel, inner[2], info.accept_prob, jax.vmap(kernel.position)(states))
             return eqx.filter(kernel, eqx.is_array), states, adapt
 
         arrays, states, adapt = jax.lax.fori_loop(0, ROUNDS, round_, (carry[0], states, adaptation.init(kernel)))
