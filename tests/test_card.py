@@ -7,6 +7,7 @@ import pytest
 
 from gibbsite.compare.card import BUDGETS, Budget, Card, CardError, budget_named, check_models
 from gibbsite.compare.store import Store
+from gibbsite.data import NAMES
 
 FULL = Card(
     "mine",
@@ -100,3 +101,10 @@ def test_a_folder_belongs_to_one_card(tmp_path: pathlib.Path) -> None:
     with pytest.raises(CardError, match="is a file"):
         Store(tmp_path / "file").claim(Card())
     assert sorted(p.name for p in (tmp_path / "photos").iterdir()) == ["cat.png"]
+
+
+@pytest.mark.parametrize("example", sorted((pathlib.Path(__file__).parents[1] / "examples").glob("*.toml")), ids=lambda p: p.stem)
+def test_the_cards_of_the_examples_are_good(example: pathlib.Path) -> None:
+    card = Card.read(example)
+    assert card.name == example.stem
+    assert set(card.data) <= set(NAMES)

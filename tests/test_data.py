@@ -1,6 +1,8 @@
 """Data: draws follow their law, splits are disjoint, and every bad input gets its sentence."""
 
 import pathlib
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +21,7 @@ GOOD = np.random.default_rng(0).standard_normal((60, 2))
 
 @pytest.fixture(scope="module")
 def sets() -> dict[str, data.Dataset]:
-    return {name: data.load(name) for name in data.NAMES if name != "mnist"}
+    return {name: data.load(name) for name in data.NAMES if not name.startswith("mnist")}
 
 
 def rows(d: data.Dataset) -> np.ndarray:
@@ -275,11 +277,14 @@ LINES = "\n".join(f"{a},{b}" for a, b in GOOD)
 WITH_NAN = np.where(np.arange(120).reshape(60, 2) == 7, np.nan, GOOD)
 ORDER = np.random.default_rng(0).permutation(60)  # the last row is one of the test part
 BAD = {
-    "text column": (_csv("a,b\n" + LINES + "\n1.5,blue\n"), "x.csv, line 62, column 'b' holds text ('blue'); choose numeric columns"),
+    "text column": (
+        _csv("a,b\n" + LINES + "\n1.5,blue\n"),
+        "column 'b' holds text ('blue'); choose the other columns with columns=['1'] (--columns 1)",
+    ),
     "missing value": (
         _csv("a,b\n" + LINES + "\n,1.5\n"),
         "x.csv, line 62, column 'a': the value is missing (rows with a missing value: 1 of 61); fill it in, drop such rows with "
-        "drop_missing=True (--drop-missing), or choose the other columns with columns= (--columns).",
+        "drop_missing=True (--drop-missing), or choose the other columns with columns=['2'] (--columns 2).",
     ),
     "nan in csv": (_csv("a,b\n" + LINES + "\n1.5,NaN\n"), "line 62, column 'b': the value is missing"),
     "no value in a column": (
@@ -288,7 +293,6 @@ BAD = {
     ),
     "inf in csv": (_csv(LINES + "\n1.5,inf\n"), "line 61, column 'x2' is inf (1 such value); remove or repair these rows"),
     "inf twice": (_npy(np.where(np.arange(120).reshape(60, 2) // 4 == 1, np.inf, GOOD)), "row 3, column 'x1' is inf (4 such values)"),
-    "large constant": (_npy(np.c_[GOOD, np.full(60, 2.0**60)]), "column 'x3' is constant (1.15292e+18 in every row)"),
     "ragged": (_csv("a,b\n" + LINES + "\n1.5\n"), "line 62 has 1 value for 2 columns; make them equal"),
     "open quote": (_csv('a,b\n1.5,2.5\n"1.5,2.5\n' + LINES), "line 3 has 1 value for 2 columns"),
     "decimal comma": (_csv("a;b\n" + LINES.replace(",", ";").replace(".", ",")), "column 'a' holds '0,12573022"),
@@ -301,7 +305,7 @@ BAD = {
     "two names": (_csv("a,b,a\n1,2,3\n"), "has 2 columns named 'a'; rename them, or choose one of them with columns= (--columns)"),
     "row numbers": (
         _csv(",a\n" + "\n".join(f"{i},{a}" for i, (a, _) in enumerate(GOOD))),
-        "column 'x1' only counts the rows from 0 on; choose the other columns with columns= (--columns)",
+        "column 'x1' only counts the rows from 0 on; choose the other columns with columns=['2'] (--columns 2)",
     ),
     "not utf-8": (lambda p: p.with_suffix(".csv").write_bytes(b"\xff\xfe\x00"), "is not UTF-8 text"),
     "empty csv": (_csv(""), "x.csv is empty; give a file with at least 20 rows"),
@@ -310,13 +314,9 @@ BAD = {
     "one row": (_csv("1.5,2.5\n"), "has 1 row; at least 20 are needed"),
     "nan": (_npy(WITH_NAN), "x.npy, row 4, column 'x2': the value is missing (rows with a missing value: 1 of 60)"),
     "too large": (_npy(GOOD * 1e300), "rescale the column"),
-    "constant": (
-        _npy(GOOD * [1, 0] + [0, 3]),
-        "column 'x2' is constant (3 in every row) and has no density; choose the other columns with",
-    ),
     "constant pixel": (
         _npy(GOOD.reshape(30, 2, 2) * [[1, 1], [1, 0]]),
-        "column 'pixel 1,1' is constant (0 in every row) and has no density; crop the",
+        "1 pixel with one value (pixel 1,1 (0)) and no density; crop the images",
     ),
     "constant where trained": (
         _npy(np.c_[GOOD[:, 0], np.where(np.arange(60) == ORDER[-1], 1.5, 3)]),
@@ -476,3 +476,61 @@ def test_a_series_is_told() -> None:
     rows[:, 1] = np.convolve(rows[:, 1], 0.8 ** np.arange(20))[:400]
     assert "Neighbouring rows are correlated in x2 (0.75)" in data.from_array(rows).note
     assert data.from_array(rng.permutation(rows)).note == ""
+
+
+def wide(n: int) -> np.ndarray:
+    """Pictures of 28 x 28 grey levels as rows, their border white."""
+    levels = np.clip(np.random.default_rng(5).normal(size=(n, 784)) * 60, 0, 255).astype(int)
+    levels[:, :56] = 0
+    return levels
+
+
+def test_784_columns_of_grey_levels(tmp_path: pathlib.Path) -> None:
+    """Refused as they are, with the remedy that works; noise gives white borders a density, too."""
+    np.savetxt(tmp_path / "wide.csv", wide(60), delimiter=",", fmt="%d", header=",".join(f"p{i}" for i in range(784)), comments="")
+    with pytest.raises(DataError, match=r"p56, .*hold integers, which have no density; pass dequantise=True"):
+        data.load(tmp_path / "wide.csv")
+    assert data.load(tmp_path / "wide.csv", dequantise=True).space.shape == (784,)
+    np.save(tmp_path / "wide.npy", wide(60) + np.random.default_rng(6).random((60, 784)) * (np.arange(784) >= 56))
+    held = data.load(tmp_path / "wide.npy")
+    assert held.space.shape == (728,)
+    assert "56 constant columns left out" in held.note
+
+
+@pytest.mark.parametrize("label", ["text", "number"])
+def test_labels_where_none_belong(label: str, tmp_path: pathlib.Path) -> None:
+    """Even one of a class with a single member: which column it is, and how to choose the others."""
+    rows = np.random.default_rng(7).normal(size=(100, 2))
+    names = ["rare" if i == 7 else "common" for i in range(100)] if label == "text" else [str(int(i == 7)) for i in range(100)]
+    lines = [f"{x:.4f},{y:.4f},{name}" for (x, y), name in zip(rows, names, strict=True)]
+    (tmp_path / "labelled.csv").write_text("\n".join(["x,y,species", *lines, ""]))
+    with pytest.raises(DataError, match=r"'species' holds (text|integers).*--columns 1-2"):
+        data.load(tmp_path / "labelled.csv")
+    assert data.load(tmp_path / "labelled.csv", columns=["1-2"]).columns == ("x", "y")
+
+
+def test_a_million_rows_are_read_in_bounded_memory(tmp_path: pathlib.Path) -> None:
+    """A real process reads 10^6 rows of three numbers, 27 MB of text, within 800 MB beyond what importing takes."""
+    script = """
+import resource, sys, numpy as np
+from gibbsite.data import load
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+data = load(sys.argv[1])
+assert len(data.train) == 700_000, len(data.train)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+    rows = np.random.default_rng(8).normal(size=(1000, 3)).round(5).tolist()
+    text = "".join(f"{x},{y},{z}\n" for x, y, z in rows)
+    with (tmp_path / "million.csv").open("w") as file:
+        file.write("x,y,z\n")
+        file.writelines(text for _ in range(1000))
+    done = subprocess.run([sys.executable, "-c", script, tmp_path / "million.csv"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 800
+
+
+@pytest.mark.parametrize("value", [3.0, 2.0**60])
+def test_constant_columns_are_left_out_and_told(value: float) -> None:
+    held = data.from_array(np.c_[GOOD, np.full(60, value)])
+    assert held.columns == ("x1", "x2")
+    assert f"1 constant column left out: x3 ({value:g})." in held.note

@@ -28,6 +28,7 @@ from gibbsite.compare.scene import Scene, grid
 from gibbsite.compare.store import Cell
 from gibbsite.compare.summary import Verdict, verdict
 from gibbsite.compare.table import table
+from gibbsite.compare.tables import table_html
 from gibbsite.core import Estimate, Evidence, Status
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
@@ -370,3 +371,13 @@ def test_cards_tell_all_of_a_cell(page: str) -> None:
 def test_figures_go_to_folders_of_plain_names() -> None:
     assert safe("My table (2).csv") == "my-table--2--csv"
     assert list(figures_of(content())) == ["gaussians8", "digits", "digits-binary"]
+
+
+def test_several_seeds_show_their_mean_with_its_error() -> None:
+    """The spread between fits joined to the error that all share: sqrt(0.05^2 + 0.02^2 / 4)."""
+    several = [record("d", "flow", fit(value).metrics, seed=seed) for seed, value in enumerate((1.0, 1.04, 1.0, 1.04))]
+    text = table([*several, record("d", "rbm", {}, seed=0, status="failed", reason="no")], plain=True)
+    assert re.search(r"flow, mean of 4 +1\.02\(5\)", text)
+    assert all(f"flow #{seed}" in text for seed in range(4))
+    assert "flow, mean of 4" in table_html(several, None)
+    assert "mean of" not in table(several[:1], plain=True)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from gibbsite import metrics
-from gibbsite.compare.card import Budget
+from gibbsite.compare.card import COLUMNS, Budget
 from gibbsite.compare.constants import chosen, constants, disagreement, on_the_grid
 from gibbsite.compare.scene import energies, extent, grid
 from gibbsite.core import AbstractModel, Estimate, Evidence, Normalised, Over, Status, need, schedule
@@ -21,7 +21,8 @@ Metrics = dict[str, Estimate]
 Rows = Float[np.ndarray, "n *x"]
 BOUNDS = {"nll_elbo": 1, "nll_iwae": 64}  # draws of the guess for each row
 SKETCH = 64  # for each point of a landscape
-PER_ROW, SIMULATED, SHORTER = 8, 256, 4  # walkers a row; rows of the model's own; how much shorter the path from a guess is
+PER_ROW, SHORTER = 8, 4  # walkers a row; how much shorter the path from a guess is than that from a broad law
+SEEN, AT_ONCE = 500, 1024  # draws whose marginal is annealed; rows annealed together
 
 
 class Places(NamedTuple):
@@ -77,12 +78,15 @@ def _of_pairs(
     Each row is a lower bound of log p in expectation. What annealing leaves open between its two bounds is measured on rows
     like the model's own (`thermo.sandwich`), and the interval of the NLL reaches that much lower. ELBO and IWAE stand beside.
     """
-    energy, times = model.as_energy(), schedule(max(2, budget.temperatures // SHORTER))
+    longer = max(1, data.space.size // (2 * COLUMNS))
+    energy, times = model.as_energy(), schedule(max(2, longer * budget.temperatures // SHORTER))
     along, apart, wide = jax.random.split(key, 3)
+    places = places._replace(draws=places.draws[:SEEN])
     told = np.concatenate([places.test, places.draws])
+    simulated = min(len(told), AT_ONCE)  # so that one program serves both
     progress.total = len(told)
     rows = marginal(energy, told, walkers=PER_ROW, times=times, progress=progress, key=along).rows
-    gap = sandwich(energy, rows=SIMULATED, walkers=PER_ROW, times=times, progress=Silent(), key=apart).gap
+    gap = sandwich(energy, rows=simulated, walkers=PER_ROW, times=times, progress=Silent(), key=apart).gap
     mesh = importance_bound(energy, places.mesh, samples=SKETCH, progress=Silent(), key=wide).rows.value if len(places.mesh) else []
     heights = places.parted(-np.concatenate([rows.value, mesh]))
     if gap.value is None or not np.isfinite(heights.test).all():

@@ -101,6 +101,20 @@ def pooled(records: Sequence[Record], name: str) -> Estimate | None:
     return Estimate(float(values.mean()), math.sqrt(np.mean(errors**2) + spread), evidence=_weakest(held))
 
 
+def with_means(records: Sequence[Record], names: Sequence[str]) -> list[Record]:
+    """The records of one data set; with several seeds, those of a model follow a row of their means (`fits`: of how many)."""
+    models = list(dict.fromkeys(record["model"] for record in records))
+    groups = [[record for record in records if record["model"] == model] for model in models]
+    return [row for group in groups for row in ([_mean(group, names), *group] if len(group) > 1 else group)]
+
+
+def _mean(group: Sequence[Record], names: Sequence[str]) -> Record:
+    sound = [record for record in group if record["status"] != "failed"]
+    found = {name: estimate.record() for name in names if (estimate := pooled(sound, name)) is not None}
+    seconds = float(sum(record["seconds"] for record in group))
+    return {**group[0], **(sound[0] if sound else {}), "seed": None, "fits": len(sound), "seconds": seconds, "metrics": found}
+
+
 def _weakest(metrics: Sequence[Mapping[str, Any]]) -> Evidence:
     """The evidence of their mean."""
     return functools.reduce(Evidence.plus, (Evidence(metric["evidence"]) for metric in metrics))

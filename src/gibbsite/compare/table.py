@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from gibbsite.compare.ranking import with_means
 from gibbsite.compare.store import Record
 from gibbsite.core import Evidence, concise
 
@@ -115,7 +116,9 @@ def badge(metric: Mapping[str, Any] | None) -> Badge | None:
 
 
 def name_of(record: Record, *, seeds: bool) -> str:
-    """The model of a record, with its seed where the card has several."""
+    """The model of a record, with its seed where the card has several; a row of means says of how many fits."""
+    if record["seed"] is None:
+        return f"{record['model']}, mean of {record['fits']}"
     return f"{record['model']} #{record['seed']}" if seeds else record["model"]
 
 
@@ -164,7 +167,7 @@ def show(records: Iterable[Record], console: Any) -> None:
             grid.add_column(head, justify="right", no_wrap=True)
         grid.add_column("par.", justify="right")
         grid.add_column("s", justify="right")
-        for record in group:
+        for record in with_means(group, [column.metric for column in columns]):
             grid.add_row(*_row(record, columns, used, seeds=seeds))
         floors = [floor_of(group, column) for column in columns]
         if any(floors):

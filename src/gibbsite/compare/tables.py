@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
+from gibbsite.compare.ranking import with_means
 from gibbsite.compare.store import Record
 from gibbsite.compare.table import BADGES, COLUMNS, FLOOR, Badge, Column, badge, columns_of, floor_of, name_of, number
 
@@ -26,7 +27,8 @@ def _table(records: list[Record], columns: list[Column], caption: str, best: str
     seeds = len({r["seed"] for r in records}) > 1
     heads = [f'<th scope="col" title="{escape(c.note)}">{escape(c.head)}</th>' for c in columns]
     heads += [f'<th scope="col">{fact}</th>' for fact in facts]
-    rows = [_row(record, columns, name_of(record, seeds=seeds), best=record["model"] == best, facts=facts) for record in records]
+    shown = with_means(records, [column.metric for column in columns])
+    rows = [_row(record, columns, name_of(record, seeds=seeds), best=record["model"] == best, facts=facts) for record in shown]
     floors = [floor_of(records, column) for column in columns]
     if any(floors):
         rows.append(_floor_row(columns, floors, facts))

@@ -37,7 +37,8 @@ def read_text(path: pathlib.Path, columns: Columns) -> Table:
         with path.open(newline="", encoding="utf-8-sig") as file:
             return _table(path, file, columns)
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (it holds the byte {error.object[error.start]:#x}); save it as a UTF-8 CSV file.") from error
+        byte = f"{error.object[error.start]:#x}"
+        raise DataError(f"{path} is not UTF-8 text (it holds the byte {byte}); save it as a UTF-8 CSV file.") from error
     except csv.Error as error:
         raise DataError(f"{path} is not a CSV file ({error}); save it with commas between values.") from error
     except OSError as error:

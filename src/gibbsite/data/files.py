@@ -62,9 +62,9 @@ def _dataset(name: str, table: Table, *, dequantise: bool, drop_missing: bool, s
     check_count(table, "complete row")
     check_values(table)
     rng = np.random.default_rng(seed)
-    for space, low in ((Binary, 0), (Spins, -1)):
+    for two, low in ((Binary, 0), (Spins, -1)):
         if np.isin(table.rows, (low, 1)).all():
-            made, note = space((len(table.columns),)), _note(f"{low}/1 data from {name}.", dropped)
+            made, note = two((len(table.columns),)), _note(f"{low}/1 data from {name}.", dropped)
             return build(name, made, split(table.rows, rng), columns=table.columns, image_shape=table.image_shape, note=note)
     table, still = varying(table, filled=dequantise)
     table, whole = _continuous(table, rng, dequantise=dequantise)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Conditionals, Normalised, Sampleable, Spins, as_float, capability
+from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Conditionals, Normalised, Sampleable, Spins, as_float, need
 from gibbsite.core.energy import Scalar
 from gibbsite.data.dataset import Dataset, build
 from gibbsite.data.toys import SIZES
@@ -61,7 +61,8 @@ class IsingTorus(AbstractEnergy):
         powers = [np.exp(step - top)]
         for _ in range(rows - 1):
             powers.append(powers[-1] @ powers[0])
-        return cls(Ising((rows, cols), coupling), rows * top + np.log(np.trace(powers[-1])), np.log(powers))
+        log_z = rows * top + np.log(np.trace(powers[-1]))
+        return cls(Ising((rows, cols), as_float(coupling)), as_float(log_z), as_float(np.log(powers)))
 
     @property
     def space(self) -> AbstractSpace:
@@ -71,7 +72,7 @@ class IsingTorus(AbstractEnergy):
         return self.lattice(x.reshape(self.lattice.side))
 
     def views(self) -> tuple[Capability, ...]:
-        held = capability(self.lattice, Conditionals)
+        held = need(self.lattice, Conditionals, "IsingTorus")
         return (
             Normalised(lambda: self.log_z),
             Sampleable(self.sample),

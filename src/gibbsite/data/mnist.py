@@ -38,9 +38,10 @@ def mnist_grey(path: str | os.PathLike | None = None, *, seed: int = 0) -> Datas
     path = _given("mnist-grey", path)
     train, test = (np.round(grey * 255) for grey in _grey(path, arrays(path)))
     rng = np.random.default_rng(seed)
-    parts = [np.minimum((part + rng.random(part.shape, np.float32)) / LEVELS, BELOW_ONE) for part in _held_out(train, test, rng)]
+    filled = [np.minimum((part + rng.random(part.shape, np.float32)) / LEVELS, BELOW_ONE) for part in _held_out(train, test, rng)]
+    parts = filled[0], filled[1], filled[2]
     note = "MNIST, 256 grey levels filled with uniform noise of width 1/256; bits per dimension refer to the levels."
-    return build("mnist-grey", Reals((784,)), (parts[0], parts[1], parts[2]), columns=COLUMNS, image_shape=(28, 28), dequantised=1 / LEVELS, note=note)
+    return build("mnist-grey", Reals((784,)), parts, columns=COLUMNS, image_shape=(28, 28), dequantised=1 / LEVELS, note=note)
 
 
 def _given(name: str, path: str | os.PathLike | None) -> pathlib.Path:

@@ -59,7 +59,8 @@ def check_counter(table: Table) -> None:
     counts = ((below == above + 1) & (below > above)).all(axis=0)  # x + 1 == x beyond 2^53
     if counts.any():
         i = int(np.argmax(counts))
-        raise DataError(f"{table.source}: column {table.columns[i]!r} only counts the rows from {table.rows[0, i]:g} on; {table.omission(counts)}.")
+        which = f"column {table.columns[i]!r} only counts the rows from {table.rows[0, i]:g} on"
+        raise DataError(f"{table.source}: {which}; {table.omission(counts)}.")
 
 
 def varying(table: Table, *, filled: bool) -> tuple[Table, str]:

@@ -40,7 +40,7 @@ class Table(NamedTuple):
 
     def only(self, kept: np.ndarray) -> "Table":
         """The columns where `kept` is true; the rows are images no more."""
-        names, places = (tuple(compress(held, kept)) for held in (self.columns, self.places))
+        names, places = tuple(compress(self.columns, kept)), tuple(compress(self.places, kept))
         return self._replace(rows=self.rows[:, kept], columns=names, places=places, image_shape=None)
 
     def omission(self, left_out: np.ndarray) -> str:
