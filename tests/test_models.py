@@ -96,12 +96,20 @@ def test_flow_knows_its_constant():
     assert capability(energy, Normalised) is not None
 
 
-@pytest.mark.parametrize(("data", "names"), [("gaussians8", ["ebm-pcd", "ebm-dsm", "rbm", "flow"]), ("digits-binary", ["ebm-pcd", "rbm"])])
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        ("gaussians8", ["ebm-pcd", "ebm-dsm", "ebm-nce", "rbm", "flow", "autoregressive", "vae", "diffusion", "gan"]),
+        ("digits", ["ebm-pcd", "ebm-dsm", "rbm", "flow", "autoregressive", "vae", "diffusion", "gan"]),
+        ("digits-binary", ["ebm-pcd", "rbm", "autoregressive", "vae"]),
+    ],
+)
 def test_paradigms_meet_the_number_of_parameters(data, names):
     from gibbsite.objectives import count
 
     held = load_data(data)
     able = [name for name, paradigm in PARADIGMS.items() if paradigm.accepts(held.standard_space)]
     assert able == names
-    sizes = [count(PARADIGMS[name].build(held, 4000, KEY)[0]) for name in names]
+    parameters = 1400 if data == "gaussians8" else 11_200
+    sizes = [count(PARADIGMS[name].build(held, parameters, KEY)[0]) for name in names]
     assert max(sizes) <= 1.5 * min(sizes), dict(zip(names, sizes, strict=True))

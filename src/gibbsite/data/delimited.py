@@ -124,12 +124,22 @@ def _header(lines: list[Line], titles: list[str]) -> tuple[tuple[str, ...], list
 
 
 def _names_columns(first: list[str], second: list[str]) -> bool:
-    """Whether the first line names the columns: all of it is text, or some is text where the second line has a number.
+    """Whether the first line names the columns: all of it is text, or some is where the second line has a number, or it counts.
 
     So the first row of a file without names is kept where one of its columns is text throughout.
     """
     pairs = zip_longest(first, second[: len(first)], fillvalue="")
-    return all(map(_is_text, first)) or any(_is_text(a) and not _is_text(b) for a, b in pairs)
+    return all(map(_is_text, first)) or any(_is_text(a) and not _is_text(b) for a, b in pairs) or _counts(first, second)
+
+
+def _counts(first: list[str], second: list[str]) -> bool:
+    """Whether the numbers of the first line are 0, 1, 2, ... or 1, 2, 3, ..., as pandas names columns.
+
+    Two may be data; so may nine, unless the second line shows that data have decimals.
+    """
+    names = [cell for cell in first if cell and not _is_text(cell)]
+    counting = any(names == [str(start + i) for i in range(len(names))] for start in (0, 1))
+    return counting and first != second and len(names) >= (3 if any("." in cell for cell in second) else 10)
 
 
 def _is_text(cell: str) -> bool:
@@ -148,7 +158,8 @@ def _value(source: str, names: tuple[str, ...], line: Line, i: int) -> float:
     where += f", column {names[i]!r}"
     if _is_text(cell):
         numeric = [j + 1 for j, other in enumerate(line.cells) if not _is_text(other)]
-        raise DataError(f"{where} holds text ({cell!r}); {choice(names, numeric)}.")
+        remedy = choice(names, numeric) if numeric else "give rows of numbers, below one line of names at most"
+        raise DataError(f"{where} holds text ({cell!r}); {remedy}.")
     # A comma may be the decimal mark or stand between thousands: 1,234 is read in neither way.
     raise DataError(f"{where} holds {cell!r}; write numbers with a decimal point and nothing between thousands, as in 1234.5.")
 

@@ -130,7 +130,8 @@ def _table(source: str, x: np.ndarray, columns: Columns) -> Table:
         remedy = "give real and imaginary parts as columns" if x.dtype.kind == "c" else "give an array of floats"
         raise DataError(f"{source} holds values of type {x.dtype}, not real numbers; {remedy}.")
     if x.ndim not in (2, 3):
-        remedy = "reshape one column with x[:, None]" if x.ndim == 1 else "give rows (n, d) or images (n, height, width)"
+        remedies = {1: "reshape one column with x[:, None]", 4: "average the colours of images with x.mean(axis=-1)"}
+        remedy = remedies.get(x.ndim, "give rows (n, d) or images (n, height, width)")
         raise DataError(f"{source} has {count(x.ndim, 'dimension')}, shape {x.shape}; 2 or 3 are needed: {remedy}.")
     if 0 in x.shape:
         raise DataError(f"{source} has shape {x.shape} and holds no values; give at least {MIN_ROWS} rows.")
