@@ -53,7 +53,7 @@ def _check_count(entry: str, number: Any) -> None:
 
 
 BUDGETS = {
-    "quick": Budget("quick", 4_000_000, 1_400, 2_048, 2_048, 200, trials=3),
+    "quick": Budget("quick", 3_000_000, 1_400, 2_048, 2_048, 200, trials=3),
     "standard": Budget("standard", 60_000_000, 20_000, 16_384, 4_096, 1_000, seeds=3, trials=5),
     "full": Budget("full", 600_000_000, 100_000, 65_536, 8_192, 4_000, seeds=5, trials=7),
 }

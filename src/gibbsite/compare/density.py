@@ -78,7 +78,7 @@ def _of_pairs(
     Each row is a lower bound of log p in expectation. What annealing leaves open between its two bounds is measured on rows
     like the model's own (`thermo.sandwich`), and the interval of the NLL reaches that much lower. ELBO and IWAE stand beside.
     """
-    longer = max(1, data.space.size // (2 * COLUMNS))
+    longer = max(1, data.space.size // (4 * COLUMNS))
     energy, times = model.as_energy(), schedule(max(2, longer * budget.temperatures // SHORTER))
     along, apart, wide = jax.random.split(key, 3)
     places = places._replace(draws=places.draws[:SEEN])
