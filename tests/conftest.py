@@ -1,5 +1,9 @@
+import gc
 import os
 import pathlib
+from collections.abc import Iterator
+
+import pytest
 
 # Compiled programs are shared between runs and workers: compilation is most of the suite's time.
 _cache = pathlib.Path(__file__).parents[1] / ".jax_cache"
@@ -8,3 +12,17 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Small problems: compiling for speed costs three times what it saves.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+
+MANY = 30_000  # of the 65,530 memory maps that Linux allows a process: every compiled program takes some
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_are_thrown_away_in_time() -> Iterator[None]:
+    """A worker that has compiled thousands of programs runs out of maps, and then fails to compile or dies."""
+    yield
+    maps = pathlib.Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MANY:
+        import jax  # after the settings above
+
+        jax.clear_caches()
+        gc.collect()

@@ -55,7 +55,8 @@ def plan(
     cells, left_out = [], []
     for name, data in datasets.items():
         takers = [model for model in card.models if PARADIGMS[model].accepts(data.standard_space)]
-        left_out += [f"{model} is left out on {name}: it does not take {_kind(data)} data." for model in card.models if model not in takers]
+        kind = f"{_kind(data)} data of {data.space.size} columns"
+        left_out += [f"{model} is left out on {name}: it does not take {kind}." for model in card.models if model not in takers]
         if not takers:
             able = [model for model in PARADIGMS if PARADIGMS[model].accepts(data.standard_space)]
             raise CardError(f"No model of {', '.join(card.models)} takes {name}, which is {_kind(data)} data: {_remedy(able)}.")
