@@ -142,7 +142,7 @@ def test_the_reverse_process_draws_the_same_law_where_the_score_is_exact():
 class InvertedSign(NoisePrediction):
     """The noise with the wrong sign."""
 
-    def _loss(self, model, xs, key):
+    def loss(self, model, xs, *, key):
         when, what = jax.random.split(key)
         ts, noise = stratified(model.schedule.t_min, len(xs), key=when), jax.random.normal(what, xs.shape)
         noised = jax.vmap(model.schedule.noised)(xs, noise, ts)
@@ -152,14 +152,14 @@ class InvertedSign(NoisePrediction):
 class DividedTwice(NoisePrediction):
     """Once more by the batch."""
 
-    def _loss(self, model, xs, key):
-        return NoisePrediction._loss(self, model, xs, key) / len(xs)
+    def loss(self, model, xs, *, key):
+        return NoisePrediction.loss(self, model, xs, key=key) / len(xs)
 
 
 class EarlyTimes(NoisePrediction):
     """Times that crowd near the data."""
 
-    def _loss(self, model, xs, key):
+    def loss(self, model, xs, *, key):
         when, what = jax.random.split(key)
         ts, noise = stratified(model.schedule.t_min, len(xs), key=when) ** 2, jax.random.normal(what, xs.shape)
         noised = jax.vmap(model.schedule.noised)(xs, noise, ts)

@@ -174,9 +174,9 @@ def _refined(model):
 
 def test_a_builder_meets_the_number_of_parameters() -> None:
     for name in ("gaussians8", "digits"):
-        model, objective = gan_for(load(name), 11_000, KEY)
+        model = gan_for(load(name), 11_000, KEY)
         assert 11_000 / 1.2 < count(model) < 1.2 * 11_000
-        assert isinstance(objective, NonSaturating)
+        assert isinstance(model.objective(), NonSaturating)
 
 
 def test_networks_of_no_layers_are_affine() -> None:

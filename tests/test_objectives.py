@@ -44,9 +44,9 @@ class SwappedPhases(PersistentContrastiveDivergence):
 class InvertedScore(DenoisingScoreMatching):
     """The noise with the wrong sign."""
 
-    def _loss(self, energy, xs, key):
+    def loss(self, model, xs, *, key):
         noise = jax.random.normal(key, xs.shape)
-        slope = jax.vmap(jax.grad(energy))(xs + self.sigma * noise)
+        slope = jax.vmap(jax.grad(model.as_energy()))(xs + self.sigma * noise)
         return jnp.mean(jnp.sum((slope + noise / self.sigma) ** 2, axis=-1)) / 2
 
 

@@ -1,7 +1,6 @@
 """The autoregressive model: each coordinate given those before it, so density and draws are exact."""
 
 import abc
-from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any
 
@@ -26,11 +25,11 @@ from gibbsite.core import (
     draw,
 )
 from gibbsite.core.energy import Scalar
+from gibbsite.models.sizing import widened
 from gibbsite.nets import MaskedMLP
 from gibbsite.objectives import MaximumLikelihood
 
 FLOOR = 0.01  # of a component's scale, in standard deviations of the data: without one a single point has any density
-WIDEST = 2**10  # of a hidden layer
 
 
 class AbstractConditional(eqx.Module):
@@ -156,10 +155,4 @@ def autoregressive_for(data: Any, parameters: int, key: Key[Array, ""]) -> Autor
         return Autoregressive.on(space, (), components=max(1, parameters // 3), key=key)
     components = 8 if space.size <= 8 else 4
 
-    def build(width: int) -> Autoregressive:
-        return Autoregressive.on(space, (width, width), components=components, key=key)
-
-    def size(width: int) -> int:
-        return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter_eval_shape(build, width)))
-
-    return build(bisect_left(range(WIDEST), parameters, lo=1, key=size))
+    return widened(lambda width: Autoregressive.on(space, (width, width), components=components, key=key), parameters)

@@ -1,6 +1,5 @@
 """Diffusion: noise is led back to data along a learned field, and the same flow gives the density of what it draws."""
 
-import math
 from typing import Any
 
 import equinox as eqx
@@ -12,6 +11,7 @@ from jaxtyping import Array, Float, Key
 from gibbsite.core import AbstractModel, AbstractSpace, Evidence, Reals, as_float
 from gibbsite.models.noising import AbstractField, Cosine, FreeField, GradientField, NoisedEnergy, Time
 from gibbsite.models.probability_flow import ProbabilityFlow, exact_trace
+from gibbsite.models.sizing import widened
 from gibbsite.nets import TimedMLP
 from gibbsite.objectives import NoisePrediction
 
@@ -109,18 +109,10 @@ class Diffusion(AbstractModel):
 def diffusion_for(data: Any, parameters: int, key: Key[Array, ""]) -> Diffusion:
     """A noise-predicting model for this data set with about so many parameters."""
     dim = data.standard_space.size
-    width = _width(dim, dim, parameters)
-    return Diffusion.of_noise(dim, (width, width), key=key)
+    return widened(lambda width: Diffusion.of_noise(dim, (width, width), key=key), parameters)
 
 
 def diffusion_energy_for(data: Any, parameters: int, key: Key[Array, ""]) -> Diffusion:
     """A model that is an energy at every noise level, with about so many parameters."""
     dim = data.standard_space.size
-    width = _width(dim, 1, parameters)
-    return Diffusion.of_energy(dim, (width, width), key=key)
-
-
-def _width(dim: int, outputs: int, parameters: int) -> int:
-    """Of two hidden layers: w^2 + (d + 2 WAVES + 2 + outputs) w + outputs parameters."""
-    half = (dim + 2 * WAVES + 2 + outputs) / 2
-    return max(2, round(math.sqrt(half**2 + max(parameters - outputs, 0)) - half))
+    return widened(lambda width: Diffusion.of_energy(dim, (width, width), key=key), parameters)

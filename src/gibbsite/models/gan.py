@@ -1,6 +1,5 @@
 """The generative adversarial network: no density in x, but an energy of the hidden variables that its critic corrects."""
 
-import math
 from typing import Any
 
 import equinox as eqx
@@ -25,6 +24,7 @@ from gibbsite.core import (
 )
 from gibbsite.core.energy import Scalar
 from gibbsite.models.chains import warmed_draw
+from gibbsite.models.sizing import widened
 from gibbsite.nets import MLP, VectorMLP
 from gibbsite.objectives import NonSaturating
 from gibbsite.samplers import HMC
@@ -100,12 +100,8 @@ def refined(
     return model.emit(warmed_draw(HMC(as_float(0.3), steps=5) if kernel is None else kernel, energy, base, warmup, steps, key=key))
 
 
-def gan_for(data: Any, parameters: int, key: Key[Array, ""]) -> tuple[GAN, NonSaturating]:
+def gan_for(data: Any, parameters: int, key: Key[Array, ""]) -> GAN:
     """A GAN for this data set with about so many parameters in both networks together."""
     dim = data.standard_space.size
     latent = max(LATENT, dim // 8)
-    # Both have w^2 + w of their middle layer; in and out: (latent + dim + 1) w + dim, and (dim + 2) w + 1.
-    half = (latent + 2 * dim + 5) / 4
-    width = round(math.sqrt(half**2 + max(parameters - dim - 1, 0) / 2) - half)
-    model = GAN.on(dim, latent, max(2, width), key=key)
-    return model, model.objective()
+    return widened(lambda width: GAN.on(dim, latent, width, key=key), parameters)

@@ -186,7 +186,7 @@ PARADIGMS: dict[str, Paradigm] = {
         "a generator against a critic: an energy of the hidden z only, -log p0(z) - critic(G(z)); in x a ratio of densities",
         "a likelihood: it has no density in x; which modes it has dropped",
         lambda space: isinstance(space, Reals) and len(space.shape) == 1,
-        gan_for,
+        _default(gan_for),
         3e-3,
     ),
 }

@@ -2,7 +2,6 @@
 
 import abc
 import math
-from bisect import bisect_left
 from typing import Any
 
 import equinox as eqx
@@ -31,6 +30,7 @@ from gibbsite.core import (
 )
 from gibbsite.core.energy import Scalar
 from gibbsite.energies import GaussianMixture
+from gibbsite.models.sizing import widened
 from gibbsite.nets import VectorMLP
 from gibbsite.objectives import ELBO
 
@@ -38,7 +38,6 @@ FLOOR = 0.02  # of every scale, in standard deviations of the data: without one 
 REACH, SPREAD = 1.5, 0.3  # of an untrained mixture prior: where its components lie, and how wide they are
 COMPONENTS = 16  # of the prior: twice the modes that one can expect to tell apart
 QUIET = -2.0  # raw noise of an untrained decoder, a scale of 0.15: data that begin as noise may never be found in z
-WIDEST = 2**10  # of a hidden layer
 MOST_HIDDEN = 8  # variables, unless told otherwise
 
 
@@ -237,12 +236,4 @@ def vae_for(data: Any, parameters: int, key: Key[Array, ""]) -> VAE:
     space = data.standard_space
     latent = min(space.size, MOST_HIDDEN)
     noises = 1 if latent == space.size else space.size
-
-    def build(width: int) -> VAE:
-        return VAE.on(space, latent, (width, width), noises=noises, key=key)
-
-    def size(width: int) -> int:
-        leaves = jax.tree.leaves(eqx.filter_eval_shape(build, width))
-        return sum(leaf.size for leaf in leaves if hasattr(leaf, "size"))  # the prior holds functions as well
-
-    return build(bisect_left(range(WIDEST), parameters, lo=1, key=size))
+    return widened(lambda width: VAE.on(space, latent, (width, width), noises=noises, key=key), parameters)

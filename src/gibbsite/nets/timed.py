@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from gibbsite.nets.vector import VectorMLP
+
 
 class TimedMLP(eqx.Module):
     """Dense layers of `x` and of `cos(k pi t / 2)`, `sin(k pi t / 2)`, k = 1, ..., `waves`, for times t in [0, 1]."""
 
-    layers: tuple[eqx.nn.Linear, ...]
+    net: VectorMLP
     waves: int = eqx.field(static=True)
-    activation: Callable[[Array], Array] = eqx.field(static=True)
 
     def __init__(
         self,
@@ -25,14 +26,9 @@ class TimedMLP(eqx.Module):
         activation: Callable[[Array], Array] = jax.nn.silu,
         key: Key[Array, ""],
     ):
-        sizes = (in_size + 2 * waves, *widths, out_size)
-        keys = jax.random.split(key, len(sizes) - 1)
-        self.layers = tuple(eqx.nn.Linear(m, n, key=k) for m, n, k in zip(sizes[:-1], sizes[1:], keys, strict=True))
-        self.waves, self.activation = waves, activation
+        self.net = VectorMLP(in_size + 2 * waves, widths, out_size, activation=activation, key=key)
+        self.waves = waves
 
     def __call__(self, x: Float[Array, " in_size"], t: Float[Array, ""] | float) -> Float[Array, " out_size"]:
         phases = jnp.pi / 2 * t * jnp.arange(1, self.waves + 1)
-        h = jnp.concatenate([x, jnp.cos(phases), jnp.sin(phases)])
-        for layer in self.layers[:-1]:
-            h = self.activation(layer(h))
-        return self.layers[-1](h)
+        return self.net(jnp.concatenate([x, jnp.cos(phases), jnp.sin(phases)]))

@@ -3,16 +3,14 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import paramax
 from jaxtyping import Array, Float, Key, PyTree
 
-from gibbsite.core import AbstractEnergy, AbstractModel, AbstractObjective, Normalised, Sampleable, draw, log_prob, need
+from gibbsite.core import AbstractEnergy, AbstractModel, Normalised, Sampleable, draw, log_prob, need
 from gibbsite.core.energy import Scalar
-from gibbsite.core.objective import Metrics
-from gibbsite.objectives.gradient import gradient
+from gibbsite.objectives.loss import AbstractLoss
 
 
-class NoiseContrastive(AbstractObjective):
+class NoiseContrastive(AbstractLoss):
     """`E_data softplus(-G) + ratio E_noise softplus(G)` with `G(x) = -U(x) - log p_noise(x) - log ratio`.
 
     Logistic regression of data against `ratio` draws of noise for each (Gutmann & Hyvarinen, JMLR 13, 2012, eq. 8); G is
@@ -32,22 +30,14 @@ class NoiseContrastive(AbstractObjective):
         need(self.noise, Normalised, "NoiseContrastive")
         need(self.noise, Sampleable, "NoiseContrastive")
 
-    def gradients(
-        self, model: AbstractModel, batch: Float[Array, "n *x"], state: None, *, key: Key[Array, ""]
-    ) -> tuple[PyTree, None, Metrics]:
-        loss, grads = gradient(lambda m: self._loss(m.as_energy(), batch, key), model)
-        return grads, None, {"loss": loss}
-
-    def score(self, model: AbstractModel, data: Float[Array, "n *x"], state: None, *, key: Key[Array, ""]) -> Scalar:
-        return self._loss(paramax.unwrap(model).as_energy(), data, key)
-
     def evaluations(self, batch_size: int) -> int:
         return batch_size * (1 + self.ratio)
 
-    def _loss(self, energy: AbstractEnergy, data: Float[Array, "n *x"], key: Key[Array, ""]) -> Scalar:
-        noise = jax.vmap(lambda k: draw(self.noise, key=k))(jax.random.split(key, self.ratio * len(data)))
+    def loss(self, model: AbstractModel, xs: Float[Array, "n *x"], *, key: Key[Array, ""]) -> Scalar:
+        energy = model.as_energy()
+        noise = jax.vmap(lambda k: draw(self.noise, key=k))(jax.random.split(key, self.ratio * len(xs)))
         log_odds = jax.vmap(lambda x: self.log_odds(energy, x))
-        return jnp.mean(jax.nn.softplus(-log_odds(data))) + self.ratio * jnp.mean(jax.nn.softplus(log_odds(noise)))
+        return jnp.mean(jax.nn.softplus(-log_odds(xs))) + self.ratio * jnp.mean(jax.nn.softplus(log_odds(noise)))
 
     def log_odds(self, energy: AbstractEnergy, x: PyTree) -> Scalar:
         """`log p(data | x) - log p(noise | x)`, the model's `exp(-U)` taken for the density of the data."""

@@ -5,16 +5,14 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import paramax
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractModel, AbstractObjective
+from gibbsite.core import AbstractModel
 from gibbsite.core.energy import Scalar
-from gibbsite.core.objective import Metrics
-from gibbsite.objectives.gradient import gradient
+from gibbsite.objectives.loss import AbstractLoss
 
 
-class NoisePrediction(AbstractObjective):
+class NoisePrediction(AbstractLoss):
     """`E |noise - model.noise(x_t, t)|^2 / 2` with `x_t = alpha(t) x + sigma(t) noise` (Ho et al., arXiv 2006.11239, eq. 14).
 
     t is uniform on [t_min, 1] and stratified: one draw in each of n equal parts, shared out among the n rows at random
@@ -30,19 +28,10 @@ class NoisePrediction(AbstractObjective):
         if not (hasattr(model, "noise") and hasattr(model, "schedule")):
             raise TypeError(f"NoisePrediction trains models with a noise(x, t) and a schedule, and {type(model).__name__} lacks them.")
 
-    def gradients(
-        self, model: AbstractModel, batch: Float[Array, "n *x"], state: None, *, key: Key[Array, ""]
-    ) -> tuple[PyTree, None, Metrics]:
-        loss, grads = gradient(lambda m: self._loss(m, batch, key), model)
-        return grads, None, {"loss": loss}
-
-    def score(self, model: AbstractModel, data: Float[Array, "n *x"], state: None, *, key: Key[Array, ""]) -> Scalar:
-        return self._loss(paramax.unwrap(model), data, key)
-
     def evaluations(self, batch_size: int) -> int:
         return self.passes * batch_size
 
-    def _loss(self, model: Any, xs: Float[Array, "n *x"], key: Key[Array, ""]) -> Scalar:
+    def loss(self, model: Any, xs: Float[Array, "n *x"], *, key: Key[Array, ""]) -> Scalar:
         when, what = jax.random.split(key)
         ts, noise = stratified(model.schedule.t_min, len(xs), key=when), jax.random.normal(what, xs.shape, xs.dtype)
         noised = jax.vmap(model.schedule.noised)(xs, noise, ts)

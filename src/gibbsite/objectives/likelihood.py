@@ -29,31 +29,23 @@ from gibbsite.core import (
 from gibbsite.core.energy import Scalar
 from gibbsite.core.objective import Metrics
 from gibbsite.objectives.gradient import gradient
+from gibbsite.objectives.loss import AbstractLoss
 from gibbsite.samplers import ParallelTempering
 from gibbsite.samplers.tempering import Replicas
 
 
-class MaximumLikelihood(AbstractObjective):
+class MaximumLikelihood(AbstractLoss):
     """`-mean log p(x)` itself, for models that know their constant (`Normalised`). No state."""
 
     def init(self, model: AbstractModel, data: Float[Array, "n *x"], *, key: Key[Array, ""]) -> None:
         need(paramax.unwrap(model).as_energy(), Normalised, "MaximumLikelihood")
 
-    def gradients(
-        self, model: AbstractModel, batch: Float[Array, "n *x"], state: None, *, key: Key[Array, ""]
-    ) -> tuple[PyTree, None, Metrics]:
-        loss, grads = gradient(lambda m: _nll(m.as_energy(), batch), model)
-        return grads, None, {"loss": loss}
-
-    def score(self, model: AbstractModel, data: Float[Array, "n *x"], state: None, *, key: Key[Array, ""]) -> Scalar:
-        return _nll(paramax.unwrap(model).as_energy(), data)
+    def loss(self, model: AbstractModel, xs: Float[Array, "n *x"], *, key: Key[Array, ""]) -> Scalar:
+        energy = model.as_energy()
+        return -jnp.mean(jax.vmap(lambda x: log_prob(energy, x))(xs))
 
     def evaluations(self, batch_size: int) -> int:
         return batch_size
-
-
-def _nll(energy: AbstractEnergy, xs: Float[Array, "n *x"]) -> Scalar:
-    return -jnp.mean(jax.vmap(lambda x: log_prob(energy, x))(xs))
 
 
 class Walkers(NamedTuple):

@@ -3,16 +3,14 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import paramax
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractModel, AbstractObjective, as_float
+from gibbsite.core import AbstractModel, as_float
 from gibbsite.core.energy import Scalar
-from gibbsite.core.objective import Metrics
-from gibbsite.objectives.gradient import gradient
+from gibbsite.objectives.loss import AbstractLoss
 
 
-class DenoisingScoreMatching(AbstractObjective):
+class DenoisingScoreMatching(AbstractLoss):
     """`E |score(y) - (x - y) / sigma^2|^2 / 2` with `y = x + sigma noise` and `score = -grad U` (Vincent 2011, eq. 9).
 
     Its minimum is the law of the data smoothed by a Gaussian of width `sigma`, in the units of training; the relative
@@ -25,19 +23,10 @@ class DenoisingScoreMatching(AbstractObjective):
     def init(self, model: AbstractModel, data: Float[Array, "n *x"], *, key: Key[Array, ""]) -> None:
         return None
 
-    def gradients(
-        self, model: AbstractModel, batch: Float[Array, "n *x"], state: None, *, key: Key[Array, ""]
-    ) -> tuple[PyTree, None, Metrics]:
-        loss, grads = gradient(lambda m: self._loss(m.as_energy(), batch, key), model)
-        return grads, None, {"loss": loss}
-
-    def score(self, model: AbstractModel, data: Float[Array, "n *x"], state: None, *, key: Key[Array, ""]) -> Scalar:
-        return self._loss(paramax.unwrap(model).as_energy(), data, key)
-
     def evaluations(self, batch_size: int) -> int:
         return 2 * batch_size
 
-    def _loss(self, energy: AbstractEnergy, xs: Float[Array, "n *x"], key: Key[Array, ""]) -> Scalar:
+    def loss(self, model: AbstractModel, xs: Float[Array, "n *x"], *, key: Key[Array, ""]) -> Scalar:
         noise = jax.random.normal(key, xs.shape, xs.dtype)
-        slope = jax.vmap(jax.grad(energy))(xs + self.sigma * noise)
+        slope = jax.vmap(jax.grad(model.as_energy()))(xs + self.sigma * noise)
         return jnp.mean(jnp.sum((slope - noise / self.sigma) ** 2, axis=tuple(range(1, xs.ndim)))) / 2

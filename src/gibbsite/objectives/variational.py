@@ -4,16 +4,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import paramax
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractModel, AbstractObjective, Marginal, need
+from gibbsite.core import AbstractModel, Marginal, need
 from gibbsite.core.energy import Scalar
-from gibbsite.core.objective import Metrics
-from gibbsite.objectives.gradient import gradient
+from gibbsite.objectives.loss import AbstractLoss
 from gibbsite.thermo.marginal import guess_weight
 
 
-class ELBO(AbstractObjective):
+class ELBO(AbstractLoss):
     """`-mean_x log 1/K sum_k p(x, z_k) / q(z_k | x)` with z_k drawn from the guess q of a `Marginal` energy.
 
     `samples=1` is the evidence lower bound (Kingma & Welling, arXiv 1312.6114, eq. 2), K > 1 the importance-weighted one
@@ -33,19 +32,11 @@ class ELBO(AbstractObjective):
     def init(self, model: AbstractModel, data: Float[Array, "n *x"], *, key: Key[Array, ""]) -> None:
         need(paramax.unwrap(model).as_energy(), Marginal, "ELBO")
 
-    def gradients(
-        self, model: AbstractModel, batch: Float[Array, "n *x"], state: None, *, key: Key[Array, ""]
-    ) -> tuple[PyTree, None, Metrics]:
-        loss, grads = gradient(lambda m: self._loss(m.as_energy(), batch, key), model)
-        return grads, None, {"loss": loss}
-
-    def score(self, model: AbstractModel, data: Float[Array, "n *x"], state: None, *, key: Key[Array, ""]) -> Scalar:
-        return self._loss(paramax.unwrap(model).as_energy(), data, key)
-
     def evaluations(self, batch_size: int) -> int:
         return batch_size * self.samples
 
-    def _loss(self, energy: AbstractEnergy, xs: Float[Array, "n *x"], key: Key[Array, ""]) -> Scalar:
+    def loss(self, model: AbstractModel, xs: Float[Array, "n *x"], *, key: Key[Array, ""]) -> Scalar:
+        energy = model.as_energy()
         keys = jax.random.split(key, (len(xs), self.samples))
         log_weights = jax.vmap(lambda x, own: jax.vmap(lambda k: guess_weight(energy, x, key=k))(own))(xs, keys)
         return jnp.log(self.samples) - jnp.mean(jax.nn.logsumexp(log_weights, axis=1))
