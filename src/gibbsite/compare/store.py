@@ -111,11 +111,14 @@ class Store:
 
     def record(self, cell: Cell, fingerprint: str) -> Record | None:
         """The record of a finished cell made from the same data; None where it is still to do."""
-        path = self.path(cell) / "record.json"
-        if not path.is_file():
+        if not (self.path(cell) / "record.json").is_file():
             return None
-        record = json.loads(path.read_text())
+        record = self.read(cell)
         return record if record["status"] != "failed" and record["fingerprint"] == fingerprint else None
+
+    def read(self, cell: Cell) -> Record:
+        """The record of a cell that has ended."""
+        return json.loads((self.path(cell) / "record.json").read_text())
 
     def arrays(self, cell: Cell) -> dict[str, np.ndarray]:
         """What the figures of a cell are drawn from; empty where it failed."""

@@ -34,14 +34,6 @@ class Cosine(eqx.Module):
     def sigma(self, t: Time) -> Scalar:
         return jnp.sin(self.angle(t))
 
-    def alpha_bar(self, t: Time) -> Scalar:
-        """`alpha^2`: the share of the variance that is still data."""
-        return self.alpha(t) ** 2
-
-    def log_snr(self, t: Time) -> Scalar:
-        """`log(alpha^2 / sigma^2)`, which falls by `beta / sigma^2` a unit of time."""
-        return -2 * jnp.log(jnp.tan(self.angle(t)))
-
     def noised(self, x: Float[Array, "*x"], noise: Float[Array, "*x"], t: Time) -> Float[Array, "*x"]:
         return self.alpha(t) * x + self.sigma(t) * noise
 
