@@ -231,9 +231,11 @@ def mixture(latent: int, components: int, *, key: Key[Array, ""]) -> AbstractEne
 def vae_for(data: Any, parameters: int, key: Key[Array, ""]) -> VAE:
     """Two hidden layers of the width that meets this number of parameters, encoder, decoder and prior together.
 
-    As many hidden variables as coordinates up to eight, which share one noise; beyond that each coordinate has its own.
+    As many hidden variables as coordinates up to eight: these share one noise, and their prior is a mixture, for the modes
+    of the data are modes of z. Beyond that each coordinate has its own noise, and the prior is N(0, I): training leaves
+    most components of a mixture alone, and what these few draws decode to, the encoder has never seen.
     """
     space = data.standard_space
     latent = min(space.size, MOST_HIDDEN)
-    noises = 1 if latent == space.size else space.size
-    return widened(lambda width: VAE.on(space, latent, (width, width), noises=noises, key=key), parameters)
+    noises, components = (1, COMPONENTS) if latent == space.size else (space.size, 1)
+    return widened(lambda width: VAE.on(space, latent, (width, width), components=components, noises=noises, key=key), parameters)
