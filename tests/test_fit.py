@@ -123,6 +123,19 @@ def test_another_run_is_not_continued(tmp_path):
         fit(flow(), data(), budget=20 * 64, batch_size=64, out=tmp_path, resume=True, key=KEY)
 
 
+class Named(MaximumLikelihood):
+    """A setting that is no array."""
+
+    setting: int = eqx.field(static=True)
+
+
+def test_a_run_under_another_static_setting_is_not_continued(tmp_path):
+    fit(flow(), data(), objective=Named(1), budget=10 * 64, batch_size=64, out=tmp_path, key=KEY)
+    fit(flow(), data(), objective=Named(1), budget=10 * 64, batch_size=64, out=tmp_path, resume=True, key=KEY)
+    with pytest.raises(CheckpointError, match="structure"):
+        fit(flow(), data(), objective=Named(2), budget=10 * 64, batch_size=64, out=tmp_path, resume=True, key=KEY)
+
+
 class Explodes(MaximumLikelihood):
     """Not a number from the first row above a bound."""
 

@@ -15,7 +15,7 @@ class Marginal(Capability):
     `guess(x)` is a law of z near that of the energy at this x, normalised and with exact draws (the encoder q(z | x) of a
     VAE). The path from `guess(x)` to `Given(joint, x)` ends at log Z = log of the marginal `exp(-U)` at x, so importance
     sampling, annealing and their bounds all work on it. Any guess is a valid one, so tempering keeps it, and so does a sum
-    with another energy of pairs.
+    of two energies of pairs that both have one: that of the first.
     """
 
     guess: Function[[PyTree], AbstractEnergy]

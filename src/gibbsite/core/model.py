@@ -28,7 +28,8 @@ class AbstractModel(eqx.Module):
       * one file in `models/`, top to bottom: the model, its default objective, how it samples, how it is an energy;
       * constants that training must not touch are wrapped in `paramax.NonTrainable`;
       * `over` says what `as_energy()` is a function of, and `emit` takes its configurations to data;
-      * `evidence` says how the density of `as_energy()` stands to the law of `sample` (EXACT where they are one);
+      * `evidence` says how the density of `as_energy()` stands to the law of `sample` (EXACT where they are one, NOT_ESTABLISHED
+        where draws are the ends of chains);
       * add one export and one line in `tests/registry/models.py`.
     """
 

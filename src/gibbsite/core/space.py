@@ -97,7 +97,7 @@ class Box(AbstractSpace):
         return self.low.shape
 
     def contains(self, x: Float[Array, "*x"]) -> Bool[Array, ""]:
-        return jnp.all((x >= self.low) & (x <= self.high))
+        return jnp.all(jnp.isfinite(x) & (x >= self.low) & (x <= self.high))
 
 
 class Spins(AbstractSpace):

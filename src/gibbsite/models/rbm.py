@@ -27,7 +27,7 @@ class RBM(AbstractModel):
     warmup: int = eqx.field(static=True, default=80, kw_only=True)
     steps: int = eqx.field(static=True, default=60, kw_only=True)
 
-    evidence = Evidence.INTERVAL
+    evidence = Evidence.NOT_ESTABLISHED
 
     @property
     def space(self) -> AbstractSpace:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from gibbsite.core import AbstractEnergy, Info, two_valued, values
-from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate, metropolis
+from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate, guarded, metropolis
 
 
 class GibbsWithGradients(AbstractSlopeKernel):
@@ -31,7 +31,7 @@ class GibbsWithGradients(AbstractSlopeKernel):
         flat = jnp.ravel(state.position)
         new = evaluate(energy, flat.at[site].set(total - flat[site]).reshape(state.position.shape))
         log_ratio = state.energy - new.energy + _log_choice(new, total)[site] - here[site]
-        return metropolis(log_ratio, new, state, key=coin)
+        return metropolis(guarded(energy, log_ratio, new), new, state, key=coin)
 
 
 def _log_choice(state: SlopeState, total: float) -> Float[Array, " sites"]:

@@ -73,7 +73,7 @@ def check_model(
         raise LawViolation(f"{name}: draws of shape {xs.shape[1:]} leave the space {model.space}; the bound is none outside.")
     view = capability(energy, Normalised)
     if model.evidence is Evidence.EXACT and (view is None or capability(energy, Sampleable) is None):
-        raise LawViolation(f"{name}: evidence EXACT, but as_energy() knows no constant or no exact draws; say INTERVAL or IMPLICIT.")
+        raise LawViolation(f"{name}: evidence EXACT, but as_energy() knows no constant or no exact draws; say NOT_ESTABLISHED or IMPLICIT.")
     if two_valued(energy.space) and energy.space.size <= 10:
         logits = -jax.vmap(energy)(states(energy))
         total = float(jax.nn.logsumexp(logits))

@@ -169,6 +169,8 @@ def sandwich(
         TypeError: the energy has no exact draws.
     """
     need(energy, Sampleable, "sandwich")
+    if rows < 2:
+        raise ValueError(f"sandwich of rows={rows}: give at least two, for one has no error.")
     born, there, back = jax.random.split(key, 3)
     xs, zs = draw_base(energy, chain_keys(born, rows))
     forward = marginal(energy, xs, walkers=walkers, times=times, kernel=kernel, progress=progress, key=there)

@@ -4,8 +4,10 @@ import dataclasses
 import enum
 import os
 import pathlib
+import re
 import time
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
@@ -140,7 +142,8 @@ def _train(plan: Plan, record: _Record, constants: tuple, held: Prepared, patien
             progress.advance((stop - done) * plan.cost)
             if done > 0:  # the first piece compiles and tells nothing
                 size = max(1, min(4 * size, round((stop - done) * PAUSE / max(time.perf_counter() - clock, 1e-4))))
-            if stop == plan.round_end(done) or not record.carry.good:
+            told = record.rows and record.rows[-1]["step"] == int(record.carry.step)  # a first step of a round that failed
+            if (stop == plan.round_end(done) or not record.carry.good) and not told:
                 record.carry, row = look(plan, record.carry, constants, held.validation, key)
                 record.keep({name: float(value) for name, value in row.items()})
             ending = _ending(record.carry, patience)
@@ -179,6 +182,7 @@ def _config(plan: Plan, model: AbstractModel, held: Prepared, budget: int, patie
     return {
         "model": type(model).__name__,
         "objective": type(plan.objective).__name__,
+        "structure": re.sub(r" at 0x\w+", "", eqx.tree_pformat((model, plan.objective))),  # sizes, steps, activations
         "arrays": [[list(leaf.shape), str(leaf.dtype)] for leaf in leaves if hasattr(leaf, "dtype")],
         "constants": checkpoint.digest(leaves),
         "data": checkpoint.digest([held.train, held.validation]),

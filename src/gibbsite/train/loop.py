@@ -59,7 +59,7 @@ class Plan(eqx.Module):
         """The learning rate at a step: a short rise, then a cosine to zero (Loshchilov & Hutter, arXiv 1608.03983)."""
         rise = jnp.maximum(1, self.steps // 20)
         fall = jnp.clip((step - rise) / jnp.maximum(1, self.steps - rise), 0.0, 1.0)
-        return self.learning_rate * jnp.minimum(step / rise, 0.5 * (1 + jnp.cos(jnp.pi * fall)))
+        return self.learning_rate * jnp.minimum((step + 1) / rise, 0.5 * (1 + jnp.cos(jnp.pi * fall)))
 
     @property
     def round_size(self) -> Int[Array, ""]:
