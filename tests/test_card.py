@@ -73,6 +73,21 @@ def test_names_are_checked() -> None:
         budget_named("standart")
 
 
+def test_nothing_is_named_twice() -> None:
+    """The second of two equal seeds would be no second fit."""
+    for twice in ({"seeds": (0, 1, 0)}, {"models": ("flow", "flow")}, {"data": ("digits", "digits")}):
+        with pytest.raises(CardError, match="twice"):
+            Card(**twice)
+
+
+def test_every_card_can_be_read_back(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(CardError, match="names the output folder"):
+        Card(name="my data")
+    (tmp_path / "my card.toml").write_text("seeds = [1]\n", encoding="utf-8")
+    card = Card.read(tmp_path / "my card.toml")
+    assert card.name == "my-card" and Card.parse(card.to_toml()) == card
+
+
 def test_files_are_found_beside_the_card(tmp_path: pathlib.Path) -> None:
     (tmp_path / "points.csv").write_text("x\n1\n")
     (tmp_path / "study.toml").write_text('data = ["points.csv", "moons"]\n')

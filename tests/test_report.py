@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import html
 import html.parser
 import io
 import json
@@ -19,7 +20,7 @@ from gibbsite.compare.content import Content, figures_of, safe
 from gibbsite.compare.explorer import LEVELS, Ground
 from gibbsite.compare.export import export
 from gibbsite.compare.figures import svg
-from gibbsite.compare.marks import DASHES, MARKERS, style
+from gibbsite.compare.marks import DASHES, MARKERS, Pictures, style
 from gibbsite.compare.overview import overview
 from gibbsite.compare.panels import Shown, log_z
 from gibbsite.compare.ranking import gap, standings
@@ -27,7 +28,7 @@ from gibbsite.compare.report import render
 from gibbsite.compare.scene import Scene, grid
 from gibbsite.compare.store import Cell
 from gibbsite.compare.summary import Verdict, verdict
-from gibbsite.compare.table import table
+from gibbsite.compare.table import number, table
 from gibbsite.compare.tables import table_html
 from gibbsite.core import Estimate, Evidence, Status
 
@@ -381,3 +382,51 @@ def test_several_seeds_show_their_mean_with_its_error() -> None:
     assert all(f"flow #{seed}" in text for seed in range(4))
     assert "flow, mean of 4" in table_html(several, None)
     assert "mean of" not in table(several[:1], plain=True)
+
+
+def test_what_annealing_leaves_open_is_no_scatter() -> None:
+    """A marginal known to 5 nats ranks below one 2 nats behind it, and three seeds do not average that out."""
+    rng = np.random.default_rng(2)
+
+    def found(missed: float) -> Estimate:
+        records, arrays = [], {}
+        for model, nll, left_open in (("autoregressive", 1.0, 0.0), ("vae", 3.0, missed)):
+            for seed in range(3):
+                gap_of = {"marginal_gap": Estimate(left_open, 0.0).record()} if left_open else {}
+                arrays[Cell("d", model, seed)] = {"energy_data": nll + 0.1 * rng.normal(size=200)}
+                records.append(record("d", model, {"nll": Estimate(nll, 0.1).record()} | gap_of, seed=seed))
+        return gap(*standings(records, arrays))
+
+    assert found(0.0).lo > 1.5
+    assert found(5.0).lo == pytest.approx(found(0.0).lo - 5, abs=0.2)
+
+
+def test_intervals_wider_than_their_error_are_written_out() -> None:
+    wide = Estimate(-70.3, 0.72, -148.0, -68.9, evidence=Evidence.INTERVAL).record()
+    plain = Estimate(-70.3, 0.72, evidence=Evidence.INTERVAL).record()
+    assert number(wide) == "-70.3 [-148.0, -68.9]"
+    assert number(plain) == "-70.3(7)"
+
+
+def test_numbers_on_the_pictures_keep_their_digits() -> None:
+    chart, *_ = overview(content().records).charts
+    assert any("2.830(12)" in note for note in chart.notes)
+    written = {html.unescape(text).strip() for text in re.findall(r"<text[^>]*>([^<]*)</text>", svg(chart))}
+    assert set(chart.notes) <= written, written
+
+
+def test_walls_stand_in_the_explorer() -> None:
+    """Flat inside, infinite outside: outside is drawn as high as the scale goes, and no finite point at all is no landscape."""
+    heights = np.full((4, 4), np.inf)
+    assert "heights" not in Ground("none", heights, np.zeros((1, 2))).packed()
+    heights[1:3, 1:3] = 3.4
+    packed = Ground("truth", heights, np.zeros((1, 2))).packed()
+    levels = np.frombuffer(base64.b64decode(packed["heights"]), "<u2").reshape(4, 4)
+    assert packed["high"] > packed["low"] == 3.4
+    assert levels[0, 0] == LEVELS and levels[1, 1] == 0
+
+
+@pytest.mark.parametrize("n", [1, 7, 9, 64, 70])
+def test_any_number_of_pictures_makes_a_sheet(n: int) -> None:
+    sheet = Pictures("picture", np.random.default_rng(0).uniform(size=(n, 8, 8))).sheet()
+    assert sheet.shape == (9 * math.ceil(min(n, 64) / 8) + 1, 73)

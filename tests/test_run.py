@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gibbsite.core import Binary, Callable, Evidence, Normal, Reals, Spins, Status
+from gibbsite.core import Binary, Callable, Evidence, Histogram, Normal, Reals, Spins, Status
 from gibbsite.energies import GaussianMixture, Ising
 from gibbsite.samplers import MALA, ULA, Gibbs, ParallelTempering, Progress, Silent, sample
 from gibbsite.samplers.start import check_counts, check_parts
@@ -158,6 +158,29 @@ def test_chains_that_never_leave_a_mode_establish_nothing() -> None:
     assert run["right"].value == 0.0 and run["right"].status is Status.CONSTANT
     assert run["right"].evidence is Evidence.NOT_ESTABLISHED and run["right"].ess is None and np.isnan(run["right"].stderr)
     assert run.status is Status.CONSTANT and "0 ?" in str(run).replace("(nan)", "")
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, -7.7, 1e4, 0.0])
+def test_what_never_varies_has_no_error_though_its_squares_are_rounded(value: float) -> None:
+    run = sample(
+        MALA(0.3), MIX.energy, chains=16, warmup=0, draws=50, observe={"it": lambda _: jnp.asarray(value)}, progress=False, key=KEY
+    )
+    assert run["it"].status is Status.CONSTANT and np.isnan(run["it"].stderr)
+
+
+def test_a_small_spread_on_a_large_mean_is_no_constant() -> None:
+    """A spread of 0.01 on 100, whose square lies below the rounding of squares: the mean is still seen to vary."""
+    small = {"it": lambda x: 100 + 0.01 * x[0]}
+    run = sample(MALA(0.3), Normal(jnp.zeros(2), jnp.ones(2)), chains=64, warmup=50, draws=200, observe=small, progress=False, key=KEY)
+    assert run["it"].status is not Status.CONSTANT and abs(run["it"].value - 100) < 0.01
+
+
+def test_the_last_bin_holds_its_upper_edge() -> None:
+    bins = Histogram(lambda x: x, jnp.array([-1.0, 0.0, 1.0]))
+    acc = bins.init(jnp.zeros(()))
+    for x in (-1.0, 1.0, 1.0, 2.0):
+        acc = bins.update(acc, jnp.asarray(x), jnp.ones(()))
+    assert np.allclose(acc.first.float64(), [1, 2])
 
 
 def test_unadjusted_means_establish_nothing() -> None:

@@ -60,6 +60,7 @@ BUDGETS = {
 DATA = ("gaussians8", "digits", "digits-binary")
 COLUMNS = 8  # of the data, for which a budget names its parameters
 MODELS = tuple(PARADIGMS)
+NAME = r"[\w.-]+"
 SWITCHES = ("dequantise", "drop_missing")
 
 
@@ -80,8 +81,13 @@ class Card:
         if not isinstance(self.budget, Budget):
             raise CardError(f"budget = {self.budget!r}: give a Budget, such as BUDGETS['quick'].")
         for name in ("data", "models", "seeds"):
-            if not getattr(self, name):
-                raise CardError(f"{name} = {getattr(self, name)!r}: give at least one.")
+            held = getattr(self, name)
+            if not held:
+                raise CardError(f"{name} = {held!r}: give at least one.")
+            if twice := [entry for n, entry in enumerate(held) if entry in held[:n]]:
+                raise CardError(f"{name} has {twice[0]!r} twice: the second would be no new fit. Name each once.")
+        if not re.fullmatch(NAME, self.name):
+            raise CardError(f"name = {self.name!r}: give letters, digits, '-', '_' or '.', for it names the output folder.")
 
     def to_toml(self) -> str:
         """The card as TOML; `parse` gives the same card back."""
@@ -112,7 +118,7 @@ class Card:
             raise CardError(f"The card {path} cannot be read ({_why(error)}): give the path of a TOML file.") from error
         card = cls.parse(text, source=str(path))
         if not re.search(r"^\s*name\s*=", text.split("\n[")[0], re.M):
-            card = dataclasses.replace(card, name=path.stem)
+            card = dataclasses.replace(card, name=folder_name(path.stem))
         return dataclasses.replace(card, data=tuple(_beside(path, entry) for entry in card.data))
 
     @classmethod
@@ -128,13 +134,18 @@ class Card:
             if model not in MODELS:
                 raise lines.error("models", unknown("model", model, MODELS))
         name = table.get("name", "default")
-        if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name):
+        if not isinstance(name, str) or not re.fullmatch(NAME, name):
             raise lines.error("name", f"name = {name!r}: give letters, digits, '-', '_' or '.', for it names the output folder")
         entries: dict[str, Any] = {name: table.get(name, False) for name in SWITCHES}
         for switch, value in entries.items():
             if not isinstance(value, bool):
                 raise lines.error(switch, f"{switch} = {value!r}: give true or false")
         return cls(name=name, seeds=seeds, budget=budget, **strings, **entries)
+
+
+def folder_name(text: str) -> str:
+    """The text as the name of a card and its folder: what is no letter, digit, '-', '_' or '.' becomes '-'."""
+    return re.sub(r"[^\w.-]", "-", text) or "-"
 
 
 def _budget(value: Any, lines: "_Lines") -> Budget:

@@ -103,6 +103,8 @@ def on_the_grid(heights: Float[np.ndarray, "*grid"], window: Window) -> Estimate
     sides = [(high - low) / (n - 1) for low, high, n in zip(window[::2], window[1::2], mass.shape[::-1], strict=True)]
     cell, inner = math.prod(sides), tuple(slice(n // 16, n - n // 16) for n in mass.shape)
     whole, coarse = mass.sum() * cell, mass[(slice(None, None, 2),) * mass.ndim].sum() * cell * 2**mass.ndim
+    if whole == 0:
+        return Estimate(None, None, status=Status.NON_FINITE, evidence=Evidence.NOT_ESTABLISHED)
     error = abs(whole - coarse) + whole - mass[inner].sum() * cell
     return Estimate(math.log(whole), max(error / whole, TOLERANCE), evidence=Evidence.UNBIASED)
 

@@ -104,13 +104,11 @@ def _turning(model: AbstractModel, data: Dataset) -> Metrics:
     return {"curl": metrics.curl(lambda z: scale * view.slope(shift + scale * z), rows, key=jax.random.key(3))}
 
 
-def noise_floors(data: Dataset) -> Metrics:
-    """What the distances come to between two halves of the data: no model can be told from the truth below that."""
-    real = np.concatenate([data.test, data.validation, data.train])[: 2 * JUDGED]
-    order = np.random.default_rng(0).permutation(len(real))
-    halves = (data.standardise(real[part]) for part in np.array_split(order[: len(order) // 2 * 2], 2))
-    floors = {f"{name}_floor": estimate for name, estimate in distances(*halves).items()}
+def noise_floors(data: Dataset, draws: int) -> Metrics:
+    """What training rows score in place of draws, as many or as many as there are: what a perfect model would come to."""
+    ours, theirs = data.standardise(data.train[:JUDGED]), data.standardise(data.test[:JUDGED])
+    floors = {f"{name}_floor": estimate for name, estimate in distances(ours, theirs).items()}
     if data.modes is None:
         return floors
-    masses = metrics.mode_masses(np.asarray(data.test), data.modes)
+    masses = metrics.mode_masses(np.asarray(data.train[:draws]), data.modes)
     return floors | {"mode_tv_floor": metrics.total_variation(masses, np.asarray(data.modes.masses))}

@@ -27,10 +27,10 @@ class Ground:
     def packed(self) -> dict[str, Any]:
         """Heights in 16 bits a point between `low` and `high`, draws in 32 bits a number, both in base 64."""
         held = {"name": self.name, "draws": _base64(np.asarray(self.draws[:KEPT], "<f4"))}
-        if self.heights is None:
+        if self.heights is None or not np.isfinite(self.heights).any():
             return held
         low = float(np.nanmin(self.heights))
-        high = min(float(np.nanmax(np.where(np.isfinite(self.heights), self.heights, low))), low + RANGE)
+        high = min(float(np.nanmax(self.heights)), low + RANGE)  # a wall stands as high as the scale goes
         level = np.clip(np.nan_to_num(self.heights, nan=high, posinf=high), low, high) - low
         levels = np.round(level * LEVELS / max(high - low, 1e-9)).astype("<u2")
         return held | {"low": low, "high": high, "shape": self.heights.shape, "heights": _base64(levels)}

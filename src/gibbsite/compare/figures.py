@@ -27,6 +27,7 @@ def rc(palette: Palette) -> Any:
     """Matplotlib's settings in these colours."""
     return {
         "svg.fonttype": "none",
+        "text.parse_math": False,  # a dollar in a column's name is a dollar
         "svg.hashsalt": "gibbsite",
         "font.size": 8.5,
         "axes.edgecolor": palette["muted"],
@@ -83,7 +84,8 @@ def _inline(drawn: str, alt: str) -> str:
     drawn = re.sub(r'(xlink:href="|url\()#', rf"\1#{prefix}", drawn)
     drawn = re.sub(r"font: ([\d.]+)px [^;\"]+", r"font-size: \1px", drawn)
     drawn = re.sub(r"font-family: [^;\"]+;?", "", drawn)
-    drawn = re.sub(r"(\d\.\d\d)\d+", r"\1", drawn)  # a hundredth of a point is finer than any screen
+    # A hundredth of a point is finer than any screen; the numbers of the text stay as they are.
+    drawn = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), drawn)
     for name, stand_in in STAND_INS.items():
         drawn = drawn.replace(stand_in, "currentColor" if name == "ink" else f"var(--{name})")
     head, body = drawn.split(">", 1)

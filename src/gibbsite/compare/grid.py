@@ -99,7 +99,7 @@ class Grid:
         model, objective = PARADIGMS[cell.model].build(data, budget.parameters_for(data.space.size), born)
         fitted, rate, trials = self._fit(cell, model, objective, key=trained)
         if cell.dataset not in self.floors:
-            self.floors[cell.dataset] = noise_floors(data)
+            self.floors[cell.dataset] = noise_floors(data, budget.draws)
         metrics, arrays = evaluate(fitted.model, data, budget, self.board, str(cell), key=judged)
         metrics |= self.floors[cell.dataset]
         arrays |= {f"history_{name}": np.asarray(series) for name, series in fitted.history.items()}
@@ -137,6 +137,7 @@ class Grid:
             self.store.clear_draft(cell)
             fitted = once(rate, left)
         if fitted.status == "non_finite":
+            self.store.clear_draft(cell)  # or the next start would take up what has already failed
             raise FloatingPointError(fitted.reason)
         return fitted, rate, trials
 
@@ -153,4 +154,6 @@ def reason(error: BaseException) -> str:
 def _outcome(record: Record) -> str:
     if record["status"] == "failed":
         return f"failed after {record['seconds']:.0f} s: {record['reason']}"
-    return f"NLL {table.number(record['metrics'].get('nll'))} nats, {record['seconds']:.0f} s"
+    nll = record["metrics"].get("nll")
+    unit = " nats" if nll and nll["value"] is not None else ""
+    return f"NLL {table.number(nll)}{unit}, {record['seconds']:.0f} s"

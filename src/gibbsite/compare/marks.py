@@ -252,9 +252,9 @@ class Pictures:
 
     def sheet(self) -> Float[np.ndarray, "height width"]:
         """One picture of all, paper white and ink dark, in frames of grey."""
-        n = min(len(self.images), self.across**2) // self.across * self.across
-        kept = np.asarray(self.images[:n], float)
+        kept = np.asarray(self.images[: self.across**2], float)
         low, high = float(kept.min()), float(kept.max())
+        kept = np.pad(kept, ((0, -len(kept) % self.across), (0, 0), (0, 0)), constant_values=low)  # empty frames end the last line
         padded = np.pad(1 - (kept - low) / max(high - low, 1e-9), ((0, 0), (1, 0), (1, 0)), constant_values=0.8)
         rows, columns = padded.shape[1:]
         sheet = padded.reshape(-1, self.across, rows, columns).swapaxes(1, 2).reshape(-1, self.across * columns)

@@ -21,6 +21,7 @@ def model_card(record: Record, name: str, about: str, blind: str, cautions: Sequ
         "What it is": about,
         "What it cannot tell": blind,
         "Size and cost": _cost(record),
+        "Learning rate": _rate(record),
         "Training": record["training"] or record["reason"],
     }
     rows = "".join(f"<dt>{term}</dt><dd>{escape(text)}</dd>" for term, text in facts.items() if text)
@@ -37,6 +38,13 @@ def cautions_of(name: str, cautions: Iterable[str]) -> list[str]:
 def _cost(record: Record) -> str:
     spent = f"{record['parameters']:,} parameters, {millions(record['evaluations'])} evaluations in {record['seconds']:.0f} seconds"
     return f"{spent}, seed {record['seed']}"
+
+
+def _rate(record: Record) -> str:
+    """The rate that was trained with; trials are shorter, and faster by the root of that."""
+    rate = record.get("learning_rate")
+    chosen = ", of the best trial, scaled to the longer run" if record.get("trials") else ""
+    return "" if rate is None else f"{rate:.3g}{chosen}"
 
 
 def _numbers(record: Record) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gibbsite.compare.card import BUDGETS, SWITCHES, Budget, Card, CardError, budget_named, check_models
+from gibbsite.compare.card import BUDGETS, SWITCHES, Budget, Card, CardError, budget_named, check_models, folder_name
 from gibbsite.compare.store import Cell
 from gibbsite.data import NAMES, Dataset, from_array, load
 from gibbsite.models import PARADIGMS
@@ -95,12 +95,12 @@ def card_of(target: object) -> Card:
     if isinstance(target, Card):
         return target
     if isinstance(target, Dataset):
-        return Card(name=target.name, data=(target.name,))
+        return Card(name=folder_name(target.name), data=(target.name,))
     text = str(target)
     if text.endswith(".toml"):
         return Card.read(pathlib.Path(text))
     stem = pathlib.Path(text).stem if pathlib.Path(text).suffix else text
-    return Card(name="".join(c if c.isalnum() or c in "-_." else "-" for c in stem), data=(text,))
+    return Card(name=folder_name(stem), data=(text,))
 
 
 def overridden(

@@ -19,7 +19,9 @@ class Standing(NamedTuple):
     """One model on one data set: the mean of its fits, one a seed, whose test NLLs all are established.
 
     `rows` has -log p of each test row, `fit_variance` is the part of the variance of the mean that other rows would not
-    change: that of log Z for one fit, the spread between seeds for several, with its degrees of freedom.
+    change: that of log Z for one fit, the spread between seeds for several, with its degrees of freedom. `below` and
+    `above` are how far the NLL may lie from the mean where the constant is known to an interval: no scatter, so no seed
+    averages it out.
     """
 
     model: str
@@ -28,6 +30,8 @@ class Standing(NamedTuple):
     rows: Float[np.ndarray, " rows"]
     fit_variance: float
     fit_dof: float
+    below: float
+    above: float
 
     @property
     def nll(self) -> float:
@@ -57,21 +61,33 @@ def established(record: Record) -> bool:
 def _standing(model: str, fits: Sequence[Record], arrays: Arrays) -> Standing:
     rows = np.mean([np.asarray(arrays[cell_of(record)]["energy_data"], np.float64) for record in fits], axis=0)
     evidence, n = _weakest([record["metrics"]["nll"] for record in fits]), len(fits)
-    if n == 1:
-        return Standing(model, tuple(fits), evidence, rows, _constant_error(fits[0]) ** 2, math.inf)
+    below, above = np.mean([_left_open(record) for record in fits], axis=0)
     values = [record["metrics"]["nll"]["value"] for record in fits]
-    return Standing(model, tuple(fits), evidence, rows, float(np.var(values, ddof=1)) / n, n - 1)
+    variance = float(np.var(values, ddof=1)) / n if n > 1 else _constant_error(fits[0]) ** 2
+    return Standing(model, tuple(fits), evidence, rows, variance, n - 1 if n > 1 else math.inf, float(below), float(above))
 
 
 def _constant_error(fit: Record) -> float:
-    """The error that all rows share: that of log Z, if there is one."""
-    return fit["metrics"].get("log_z", {}).get("stderr") or 0.0
+    """The error that all rows share: that of log Z, if there is one and it is no interval."""
+    log_z = fit["metrics"].get("log_z", {})
+    return 0.0 if log_z.get("evidence") == Evidence.INTERVAL.value else log_z.get("stderr") or 0.0
+
+
+def _left_open(fit: Record) -> tuple[float, float]:
+    """How far the NLL of a fit may lie below and above its value: what annealing leaves open of log Z, or of the marginal."""
+    if (missed := fit["metrics"].get("marginal_gap")) is not None and missed["hi"] is not None:
+        return max(missed["hi"], 0.0), 0.0
+    log_z = fit["metrics"].get("log_z", {})
+    if log_z.get("evidence") != Evidence.INTERVAL.value or log_z["value"] is None:
+        return 0.0, 0.0
+    return log_z["value"] - log_z["lo"], log_z["hi"] - log_z["value"]
 
 
 def gap(better: Standing, worse: Standing) -> Estimate:
     """The mean test NLL of `worse` less that of `better`, in nats, paired row by row: what both find hard cancels.
 
-    The interval is Student's with the joint degrees of freedom of rows and fits (Welch, Biometrika 34, 1947).
+    The interval is Student's with the joint degrees of freedom of rows and fits (Welch, Biometrika 34, 1947), and as much
+    longer as the intervals of both constants leave open.
     """
     apart = worse.rows - better.rows
     n = len(apart)
@@ -80,7 +96,8 @@ def gap(better: Standing, worse: Standing) -> Estimate:
     spread = sum(part**2 / dof for part, dof in parts)
     half = math.sqrt(variance) * _student(variance**2 / spread if spread else math.inf)
     value = worse.nll - better.nll
-    return Estimate(value, math.sqrt(variance), value - half, value + half, evidence=worse.evidence.plus(better.evidence.flipped()))
+    lo, hi = value - half - worse.below - better.above, value + half + worse.above + better.below
+    return Estimate(value, math.sqrt(variance), lo, hi, evidence=worse.evidence.plus(better.evidence.flipped()))
 
 
 def separated(found: Estimate) -> bool:
@@ -98,7 +115,8 @@ def pooled(records: Sequence[Record], name: str) -> Estimate | None:
         return None
     values, errors = np.array([m["value"] for m in held]), np.array([m["stderr"] or 0.0 for m in held])
     spread = np.var(values, ddof=1) / len(held) if len(held) > 1 else 0.0
-    return Estimate(float(values.mean()), math.sqrt(np.mean(errors**2) + spread), evidence=_weakest(held))
+    status = next((Status[m["status"].upper()] for m in held if m["status"] != "ok"), Status.OK)
+    return Estimate(float(values.mean()), math.sqrt(np.mean(errors**2) + spread), status=status, evidence=_weakest(held))
 
 
 def with_means(records: Sequence[Record], names: Sequence[str]) -> list[Record]:

@@ -9,6 +9,7 @@ from importlib import resources
 from string import Template
 
 from gibbsite.compare import figures, panels
+from gibbsite.compare.card import COLUMNS
 from gibbsite.compare.chart import Chart, Figure
 from gibbsite.compare.content import Content, safe
 from gibbsite.compare.explorer import embedded, explorer
@@ -143,9 +144,10 @@ def _made(content: Content) -> str:
     return (
         f"Budget {budget.name}: every cell was trained with at most {millions(budget.evaluations)} evaluations (one is an example "
         "through the network forward and backward; negatives and sampler steps count, looks at the validation set do not) and about "
-        f"{budget.parameters:,} parameters{_ratio(content.records)}. "
-        f"After training each model gave {budget.draws:,} draws, and its log Z was annealed with {budget.walkers:,} walkers through "
-        f"{budget.temperatures:,} temperatures. Seeds: {', '.join(map(str, card.seeds))}. Likelihoods are those of the test set, which "
+        f"{budget.parameters:,} parameters for each {COLUMNS} columns of the data{_ratio(content.records)}. "
+        f"After training each model gave {budget.draws:,} draws. Where log Z is not known it was annealed with {budget.walkers:,} walkers "
+        f"through {budget.temperatures:,} temperatures (with more columns, fewer walkers through more). "
+        f"Seeds: {', '.join(map(str, card.seeds))}. Likelihoods are those of the test set, which "
         "training never saw, in the data's own units; the split is the same for every seed, and "
         "rows are taken as independent. Error bars are one standard error unless said."
     )

@@ -121,11 +121,21 @@ def _cautions(record: Record, name: str) -> list[str]:
         said.append(f"{name} misses mode masses: total variation {number(tv)}, against {TV_LIMIT} allowed.")
     apart = metrics.get("log_z_disagreement")
     if apart and apart["value"] is not None and abs(apart["value"]) > AGREE:
-        remedy = "the path was too short, trust the exact one" if apart["value"] < 0 else "mass was missed by the exact one, trust neither"
-        said.append(f"{name}: annealed log Z lies {apart['value']:+.1f} errors from the exact one, more than {AGREE:g}: {remedy}.")
+        said.append(f"{name}: {_apart(apart['value'], annealed='log_z_grid' not in metrics)}")
     for status, heads in doubted(record).items():
         unranked = "" if established(record) else f", so {record['model']} is not ranked"
         said.append(f"{name}: {', '.join(heads)} in doubt{unranked}. {Status[status.upper()].value}")
     if record["reason"]:
         said.append(f"{name}: {record['reason']}")
     return said
+
+
+def _apart(errors: float, *, annealed: bool) -> str:
+    """Two estimates of a constant that lie apart: the annealed one from the exact one, or a sum over a grid from the known one."""
+    if not annealed:
+        return (
+            f"the mass on a grid lies {errors:+.1f} errors from one, more than {AGREE:g}: mass outside the window, detail between its "
+            "points, or a density that is not normalised."
+        )
+    remedy = "the path was too short, trust the exact one" if errors < 0 else "mass was missed by the exact one, trust neither"
+    return f"annealed log Z lies {errors:+.1f} errors from the exact one, more than {AGREE:g}: {remedy}."

@@ -1,5 +1,6 @@
 """The table of a comparison: every number with its error, every likelihood with its evidence."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -72,9 +73,10 @@ SPARE = (  # left out where the terminal is narrow, the last first; the report h
     "curl",
 )
 WIDTH = 13  # characters of a column
+Z95, WIDER = 1.96, 1.2  # errors on either side of a 95 % interval; how much wider an interval is written out
 FLOOR = "noise floor"
 DOUBT_NOTE = "1.2(3)? with a question mark: its computation is in doubt; the cautions say why"
-FLOOR_NOTE = "noise floor: the same figure between two halves of the data (of mode masses: of the test data against the truth)"
+FLOOR_NOTE = "noise floor: the same figure of as many training rows in place of draws"
 
 
 def by_dataset(records: Iterable[Record]) -> dict[str, list[Record]]:
@@ -92,12 +94,26 @@ def columns_of(records: Iterable[Record]) -> list[Column]:
 
 
 def number(metric: Mapping[str, Any] | None) -> str:
-    """`1.234(5)`, or a dash where there is nothing; `1.2(3)?` where the computation did not quite work."""
+    """`1.234(5)`, or a dash where there is nothing; `1.2(3)?` where the computation did not quite work.
+
+    An interval that reaches clearly beyond its error bar is written out: `1.2 [0.1, 1.4]`.
+    """
     if metric is None:
         return "-"
     if metric["value"] is None:
         return "no density" if metric["evidence"] == Evidence.IMPLICIT.value else "not established"
-    return concise(metric["value"], metric["stderr"]) + ("" if metric["status"] == "ok" else "?")
+    return (_interval(metric) or concise(metric["value"], metric["stderr"])) + ("" if metric["status"] == "ok" else "?")
+
+
+def _interval(metric: Mapping[str, Any]) -> str | None:
+    """`value [lo, hi]`, to the digits of the error, where the ends say more than it does."""
+    lo, hi, stderr = (metric.get(name) for name in ("lo", "hi", "stderr"))
+    if metric["evidence"] != Evidence.INTERVAL.value or lo is None or hi is None or not stderr:
+        return None
+    if hi - lo < WIDER * 2 * Z95 * stderr:
+        return None
+    digits = max(0, -math.floor(math.log10(stderr)))
+    return f"{metric['value']:.{digits}f} [{lo:.{digits}f}, {hi:.{digits}f}]"
 
 
 def doubted(record: Record) -> dict[str, list[str]]:

@@ -104,7 +104,8 @@ class _OneHot(eqx.Module):
 
     def __call__(self, x: PyTree) -> Float[Array, " bins"]:
         f = self.fn(x)
-        return jnp.asarray((f >= self.edges[:-1]) & (f < self.edges[1:]), jnp.result_type(float))
+        last = jnp.arange(len(self.edges) - 1) == len(self.edges) - 2  # closed on both sides, as numpy.histogram has it
+        return jnp.asarray((f >= self.edges[:-1]) & ((f < self.edges[1:]) | last & (f == self.edges[-1])), jnp.result_type(float))
 
 
 def _merge_moments(a: Moments, b: Moments) -> Moments:
@@ -132,7 +133,7 @@ def diagnose(acc: Moments) -> Diagnosis:
     mean = np.average(first, axis=(0, 1), weights=np.broadcast_to(weight, first.shape))
     # Second moments about the mean, from the batch means: no cancellation of large raw moments across chains.
     spread = np.mean(second - first**2, axis=(0, 1)) + np.mean((first - mean) ** 2, axis=(0, 1))
-    spread = np.where(spread > 1e-12 * mean**2, spread, 0.0)
+    spread = np.where(_stuck(first, mean, spread, acc.first.hi.dtype), 0.0, spread)
     total = float(weight.sum() / max(1, np.prod(weight.shape[2:])))
     variance, dof, enough = _variance_of_mean(first, spread, total)
     ess = np.where(spread > 0, spread / np.where(variance > 0, variance, 1.0), np.nan)
@@ -143,6 +144,12 @@ def diagnose(acc: Moments) -> Diagnosis:
     least = float(np.min(ess)) if np.all(spread > 0) else None
     estimate = Estimate(value, stderr, value - half, value + half, ess=least)
     return Diagnosis(estimate if status is Status.OK else estimate.doubted(status), rhat, total / ess)
+
+
+def _stuck(means: np.ndarray, mean: Any, spread: Any, dtype: Any) -> Any:
+    """True where an observable never varied: its squares scatter by their rounding alone, and all batch means are one number."""
+    rounding = 4 * float(np.finfo(dtype).eps) * mean**2
+    return (spread <= 1e-12 * mean**2) | ((spread <= rounding) & (np.ptp(means, axis=(0, 1)) <= 1e-12 * np.abs(mean)))
 
 
 def _status(mean: Any, spread: Any, rhat: Any, *, enough: bool) -> Status:
