@@ -19,7 +19,7 @@ LOOKS = {
     Evidence.UPPER.value: Style("s5", "v", ()),
     Evidence.NOT_ESTABLISHED.value: Style("s6", "X", ()),
 }
-FAR = 4.0  # times the way from the best to the median: a model beyond stands at the edge
+FAR, NEAR = 4.0, 20.0  # times the way from the best to the median; usual errors: a model beyond both stands at the edge
 NONE = {Evidence.IMPLICIT.value: "no likelihood"}
 
 
@@ -80,7 +80,8 @@ def _frame(metrics: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     if not metrics:
         return 0.0, 1.0
     values = np.array([metric["value"] for metric in metrics])
-    far = values.min() + FAR * (np.median(values) - values.min() or np.inf)
+    error = np.median([metric["stderr"] or 0.0 for metric in metrics])
+    far = values.min() + max(FAR * (np.median(values) - values.min() or np.inf), NEAR * error)
     inside = [metric for metric in metrics if metric["value"] <= far]
     ends = [end for metric in inside for end in (metric["lo"], metric["value"], metric["hi"]) if end is not None]
     low, high = float(min(ends)), float(max(ends))
@@ -109,4 +110,4 @@ def _note(record: Record) -> str:
     metric = _nll(record)
     if metric["value"] is None:
         return NONE.get(metric["evidence"], "not established")
-    return f"{number(metric)} {BADGES[metric['evidence']].sign}"
+    return f"{number(metric, ends=False)} {BADGES[metric['evidence']].sign}"

@@ -94,7 +94,7 @@ def _blind(content: Content, records: Iterable[Record]) -> str:
     """What each model of the table cannot tell."""
     models = dict.fromkeys(record["model"] for record in records)
     lines = "".join(f"<dt>{escape(m)}</dt><dd>{escape(content.blind[m])}</dd>" for m in models if content.blind.get(m))
-    return f'<details class="small blind"><summary>What each model cannot tell</summary><dl>{lines}</dl></details>' if lines else ""
+    return f'<details class="small blind" open><summary>What each model cannot tell</summary><dl>{lines}</dl></details>' if lines else ""
 
 
 def _cards(content: Content, records: list[Record], said: Verdict) -> str:

@@ -93,16 +93,16 @@ def columns_of(records: Iterable[Record]) -> list[Column]:
     return [column for column in COLUMNS if any(column.metric in r["metrics"] for r in records)]
 
 
-def number(metric: Mapping[str, Any] | None) -> str:
+def number(metric: Mapping[str, Any] | None, *, ends: bool = True) -> str:
     """`1.234(5)`, or a dash where there is nothing; `1.2(3)?` where the computation did not quite work.
 
-    An interval that reaches clearly beyond its error bar is written out: `1.2 [0.1, 1.4]`.
+    An interval that reaches clearly beyond its error bar is written out, `1.2 [0.1, 1.4]`, unless its `ends` are drawn beside.
     """
     if metric is None:
         return "-"
     if metric["value"] is None:
         return "no density" if metric["evidence"] == Evidence.IMPLICIT.value else "not established"
-    return (_interval(metric) or concise(metric["value"], metric["stderr"])) + ("" if metric["status"] == "ok" else "?")
+    return ((ends and _interval(metric)) or concise(metric["value"], metric["stderr"])) + ("" if metric["status"] == "ok" else "?")
 
 
 def _interval(metric: Mapping[str, Any]) -> str | None:

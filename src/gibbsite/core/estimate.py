@@ -184,7 +184,7 @@ def concise(value: float, stderr: float | None) -> str:
     digits = 1 - exponent if stderr / 10**exponent < 1.95 else -exponent
     if digits <= 0:
         return f"{value:.0f}({stderr:.0f})"
-    return f"{value:.{digits}f}({round(stderr * 10**digits)})"
+    return f"{round(value, digits) + 0.0:.{digits}f}({round(stderr * 10**digits)})"  # -0.000 is 0.000
 
 
 def _plain(value: Any) -> Any:
