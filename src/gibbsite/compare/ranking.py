@@ -12,6 +12,7 @@ from gibbsite.compare.store import Cell, Record, cell_of
 from gibbsite.core import Estimate, Evidence, Status
 
 Arrays = Mapping[Cell, Mapping[str, np.ndarray]]
+Z95 = 1.959964
 SOUND = (Evidence.EXACT, Evidence.UNBIASED, Evidence.INTERVAL, Evidence.LOWER)  # of a gap that is said to be positive
 
 
@@ -115,8 +116,17 @@ def pooled(records: Sequence[Record], name: str) -> Estimate | None:
         return None
     values, errors = np.array([m["value"] for m in held]), np.array([m["stderr"] or 0.0 for m in held])
     spread = np.var(values, ddof=1) / len(held) if len(held) > 1 else 0.0
+    stderr = math.sqrt(np.mean(errors**2) + spread)
+    # What an interval reaches beyond its error is no scatter: no seed averages it out.
+    below, above = (max(0.0, float(np.mean([_beyond(m, end) for m in held]))) for end in ("lo", "hi"))
     status = next((Status[m["status"].upper()] for m in held if m["status"] != "ok"), Status.OK)
-    return Estimate(float(values.mean()), math.sqrt(np.mean(errors**2) + spread), status=status, evidence=_weakest(held))
+    mean, half = float(values.mean()), Z95 * stderr
+    return Estimate(mean, stderr, mean - half - below, mean + half + above, status=status, evidence=_weakest(held))
+
+
+def _beyond(metric: Mapping[str, Any], end: str) -> float:
+    """How much farther than its error an end of a metric lies."""
+    return 0.0 if metric.get(end) is None else abs(metric[end] - metric["value"]) - Z95 * (metric["stderr"] or 0.0)
 
 
 def with_means(records: Sequence[Record], names: Sequence[str]) -> list[Record]:

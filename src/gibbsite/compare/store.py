@@ -88,7 +88,7 @@ class Store:
             raise CardError(f"The output folder {self.root} is not empty and holds no gibbsite card: give another with --out.")
         if fresh:
             return
-        there = Card.parse((self.root / "card.toml").read_text(), source=str(self.root / "card.toml"))
+        there = Card.parse((self.root / "card.toml").read_text(encoding="utf-8"), source=str(self.root / "card.toml"))
         if there != card:
             raise CardError(
                 f"The output folder {self.root} belongs to another card ({_difference(there, card)}): "
@@ -118,7 +118,7 @@ class Store:
 
     def read(self, cell: Cell) -> Record:
         """The record of a cell that has ended."""
-        return json.loads((self.path(cell) / "record.json").read_text())
+        return json.loads((self.path(cell) / "record.json").read_text(encoding="utf-8"))
 
     def arrays(self, cell: Cell) -> dict[str, np.ndarray]:
         """What the figures of a cell are drawn from; empty where it failed."""
@@ -137,7 +137,7 @@ class Store:
             save(draft)
         if arrays:
             np.savez_compressed(draft / "arrays.npz", allow_pickle=False, **dict(arrays))
-        (draft / "record.json").write_text(dumps(record))
+        (draft / "record.json").write_text(dumps(record), encoding="utf-8")
         draft.chmod(0o755)
         _remove(self.path(cell))
         os.replace(draft, self.path(cell))
