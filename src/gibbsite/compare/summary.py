@@ -69,7 +69,7 @@ def _closeness(best: Standing) -> list[str]:
     apart, floor = pooled(best.records, "mode_tv"), pooled(best.records, "mode_tv_floor")
     if apart is None:
         return []
-    aside = f"; as many training rows are {short(floor.value)} off" if floor else ""
+    aside = f"; as many rows of real data are {short(floor.value)} off by chance" if floor else ""
     return [f"Its mode masses are within {apart} of the truth in total variation{aside}."]
 
 
