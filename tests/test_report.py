@@ -385,7 +385,7 @@ def test_several_seeds_show_their_mean_with_its_error() -> None:
 
 
 def test_what_annealing_leaves_open_is_no_scatter() -> None:
-    """A marginal known to 5 nats ranks below one 2 nats behind it, and three seeds do not average that out."""
+    """A model 2 nats behind whose marginal may be 5 nats better is not said to be worse, and three seeds do not average that out."""
     rng = np.random.default_rng(2)
 
     def found(missed: float) -> Estimate:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from gibbsite.compare.ranking import with_means
+from gibbsite.compare.ranking import Z95, with_means
 from gibbsite.compare.store import Record
 from gibbsite.core import Evidence, concise
 
@@ -73,10 +73,10 @@ SPARE = (  # left out where the terminal is narrow, the last first; the report h
     "curl",
 )
 WIDTH = 13  # characters of a column
-Z95, WIDER = 1.96, 1.2  # errors on either side of a 95 % interval; how much wider an interval is written out
+WIDER = 1.2  # times its error bar: an interval that is wider is written out
 FLOOR = "noise floor"
 DOUBT_NOTE = "1.2(3)? with a question mark: its computation is in doubt; the cautions say why"
-FLOOR_NOTE = "noise floor: the same figure of as many training rows in place of draws"
+FLOOR_NOTE = "noise floor: the same figure of as many training rows in place of draws (or all, if there are fewer)"
 
 
 def by_dataset(records: Iterable[Record]) -> dict[str, list[Record]]:
