@@ -3,9 +3,11 @@
 import dataclasses
 import pathlib
 
+import numpy as np
 import pytest
 
 from gibbsite.compare.card import BUDGETS, Budget, Card, CardError, budget_named, check_models
+from gibbsite.compare.plan import plan
 from gibbsite.compare.store import Store
 from gibbsite.data import NAMES
 
@@ -116,6 +118,14 @@ def test_a_folder_belongs_to_one_card(tmp_path: pathlib.Path) -> None:
     with pytest.raises(CardError, match="is a file"):
         Store(tmp_path / "file").claim(Card())
     assert sorted(p.name for p in (tmp_path / "photos").iterdir()) == ["cat.png"]
+
+
+def test_data_sets_that_would_share_a_folder_are_refused(tmp_path: pathlib.Path) -> None:
+    for name in ("my-rows.csv", "My rows.csv"):
+        np.savetxt(tmp_path / name, np.random.default_rng(1).normal(size=(40, 2)), delimiter=",", header="a,b", comments="")
+    card = Card(data=(str(tmp_path / "my-rows.csv"), str(tmp_path / "My rows.csv")))
+    with pytest.raises(CardError, match="would share a folder"):
+        plan(card)
 
 
 @pytest.mark.parametrize("example", sorted((pathlib.Path(__file__).parents[1] / "examples").glob("*.toml")), ids=lambda p: p.stem)

@@ -21,6 +21,7 @@ from gibbsite.compare.card import Card
 from gibbsite.compare.constants import AGREE, annealed, chosen, constants, disagreement
 from gibbsite.compare.evaluate import closeness, sample
 from gibbsite.compare.plan import card_of, listed, plan
+from gibbsite.compare.progress import StoppedError
 from gibbsite.compare.store import Store
 from gibbsite.core import Estimate, Evidence, Normal, Normalised, Sampleable, Status, Sum, capability, need
 from gibbsite.data import from_array
@@ -130,6 +131,42 @@ def test_a_failed_cell_is_recorded_and_tried_again(done: Comparison, folder: pat
     monkeypatch.setattr(grid, "fit", lambda model, data, **_: tried.append(data.name) or diverge())
     assert len(again(folder, out=out).failed) == 1
     assert tried == ["leaves.csv"]
+
+
+def test_an_interrupted_second_start_forgets_no_later_cell(done: Comparison, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three cells, the last kept from an earlier start: the first fails anew, the second is interrupted."""
+    out, models = folder / "interrupted", ("ebm-dsm", "rbm", "flow")
+
+    def diverge(*_, **__):
+        raise FloatingPointError("The loss became infinite.")
+
+    monkeypatch.setattr(grid, "fit", diverge)
+    assert len(again(folder, models=models, out=out).failed) == 3
+    subprocess.run(["cp", "-rT", done.out / "cells/leaves.csv_flow_0", out / "cells/leaves.csv_flow_0"], check=True)
+
+    def stop(*_, **__):
+        monkeypatch.setattr(grid, "fit", interrupt)
+        raise FloatingPointError("The loss became infinite again.")
+
+    def interrupt(*_, **__):
+        raise StoppedError
+
+    monkeypatch.setattr(grid, "fit", stop)
+    with pytest.raises(KeyboardInterrupt):
+        again(folder, models=models, out=out)
+    held = json.loads((out / "results.json").read_text())["cells"]
+    assert [(cell["model"], cell["status"]) for cell in held] == [("ebm-dsm", "failed"), ("flow", "ok")]
+
+
+def test_784_columns_are_compared(tmp_path: pathlib.Path) -> None:
+    """A density by the probability flow costs no more derivatives than its network is wide."""
+    rows = np.random.default_rng(3).normal(size=(60, 784)) * np.linspace(0.5, 2, 784) + 1.0
+    np.save(tmp_path / "wide.npy", rows)
+    small = dataclasses.replace(TINY, evaluations=2_000, parameters=60, draws=16, walkers=8, temperatures=4)
+    held = compare(tmp_path / "wide.npy", models=("diffusion", "flow"), budget=small, out=tmp_path / "out", quiet=True)
+    for record in held.records:
+        assert record["status"] == "ok", record["reason"]
+        assert record["metrics"]["nll"]["evidence"] == "unbiased" and record["metrics"]["nll"]["status"] == "ok"
 
 
 def test_fresh_starts_anew(done: Comparison, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

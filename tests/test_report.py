@@ -17,12 +17,12 @@ from report_content import content, record
 
 from gibbsite.compare.card import Card
 from gibbsite.compare.content import Content, figures_of, safe
-from gibbsite.compare.explorer import LEVELS, Ground
+from gibbsite.compare.explorer import LEVELS, Ground, explorer
 from gibbsite.compare.export import export
 from gibbsite.compare.figures import svg
 from gibbsite.compare.marks import DASHES, MARKERS, Pictures, style
 from gibbsite.compare.overview import overview
-from gibbsite.compare.panels import Shown, log_z
+from gibbsite.compare.panels import Shown, landscapes, log_z
 from gibbsite.compare.ranking import gap, standings
 from gibbsite.compare.report import render
 from gibbsite.compare.scene import Scene, grid
@@ -348,6 +348,28 @@ def test_landscapes_travel_in_sixteen_bits() -> None:
     back = packed["low"] + levels * (packed["high"] - packed["low"]) / LEVELS
     assert np.abs(back - np.minimum(heights, 401.5)).max() < 0.5 * 400 / LEVELS + 1e-9
     assert "heights" not in Ground("gan", None, np.zeros((3, 2))).packed()
+
+
+def test_a_landscape_without_its_constant_says_so() -> None:
+    """Its depth is set to that of the others, for energies alone say nothing about it."""
+    held = content()
+    shown = [cell for cell in held.shown("gaussians8") if cell.name in ("flow", "rbm")]
+    lost = dict(shown[0].record, metrics={"nll": Estimate(None, None).record()})
+    shown[0] = shown[0]._replace(record=lost, arrays=dict(shown[0].arrays, landscape=shown[0].arrays["landscape"] - 500))
+    scene = held.scenes["gaussians8"]
+    _truth, vague, sure = landscapes(scene, shown).charts
+    assert "log Z unknown" in vague.caption and "log Z unknown" not in sure.caption
+    low = min(scene.truth.min(), shown[1].arrays["landscape"].min())
+    assert vague.marks[0].heights.min() == pytest.approx(low) and vague.marks[0].limits[0] == pytest.approx(low)
+    assert f"up to a constant for {shown[0].name}" in explorer(scene, shown, "a", None)
+    assert "up to a constant" not in explorer(scene, shown[1:], "a", None)
+
+
+def test_files_carry_captions_and_the_scale_of_colours(tmp_path: pathlib.Path) -> None:
+    made = {path.relative_to(tmp_path).as_posix(): path for path in export(content(), tmp_path)}
+    drawn = made["figures/gaussians8/landscapes.svg"].read_text()
+    assert "with its draws" in drawn and "-log p(x), nats" in drawn
+    assert "total variation" in made["figures/gaussians8/masses.svg"].read_text()
 
 
 def test_cards_tell_all_of_a_cell(page: str) -> None:

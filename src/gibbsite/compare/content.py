@@ -11,7 +11,7 @@ from gibbsite.compare.card import Card
 from gibbsite.compare.chart import Figure
 from gibbsite.compare.panels import Shown
 from gibbsite.compare.scene import Scene
-from gibbsite.compare.store import Cell, Record, cell_of
+from gibbsite.compare.store import Cell, Record, cell_of, safe
 from gibbsite.compare.summary import Verdict, verdicts
 from gibbsite.compare.table import by_dataset, name_of
 
@@ -45,11 +45,6 @@ class Content:
             Shown(name_of(record, seeds=seeds), order.get(model, 0), record, self.arrays.get(cell_of(record), {}))
             for model, record in first.items()
         ]
-
-
-def safe(name: str) -> str:
-    """A name fit for folders and anchors."""
-    return "".join(c if c.isalnum() else "-" for c in name.lower())
 
 
 def figures_of(content: Content) -> dict[str, list[Figure]]:

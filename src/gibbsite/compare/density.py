@@ -60,7 +60,7 @@ def _of_data(
     log_z = chosen(log_zs)
     heights = places.parted(np.asarray(energies(energy, jnp.asarray(places.joined())), np.float64))
     if "own" in log_zs and (window := extent(data)) is not None:
-        log_zs["grid"] = on_the_grid(heights.mesh.reshape(grid(window).shape[:-1]) + float(log_z), window)
+        log_zs["grid"] = on_the_grid(heights.mesh.reshape(grid(window).shape[:-1]) + float(log_z), window) + float(log_z)
     held = {f"log_z_{name}": estimate for name, estimate in log_zs.items()} | {"log_z": log_z}
     if (apart := disagreement(log_zs)) is not None:
         held["log_z_disagreement"] = Estimate(apart, 1.0)

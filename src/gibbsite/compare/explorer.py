@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gibbsite.compare.panels import KEPT, Shown
+from gibbsite.compare.panels import KEPT, Shown, normalised
 from gibbsite.compare.scene import Scene
 
 RANGE = 400.0  # nats above the deepest point that are kept: at beta = 0.1 what lies beyond weighs exp(-40)
@@ -50,8 +50,10 @@ def explorer(scene: Scene, shown: Sequence[Shown], anchor: str, best: str | None
         "data": _base64(np.asarray(scene.shown[:KEPT], "<f4")),
         "grounds": [ground.packed() for ground in grounds],
     }
+    vague = [cell.name for cell in held if "landscape" in cell.arrays and not normalised(cell)]
+    unknown = f", up to a constant for {escape(', '.join(vague))}, whose log Z is not known" if vague else ""
     boxes = "".join(_box(ground.name, chosen=ground.name in ("truth", first)) for ground in grounds)
-    return _FORM.format(anchor=anchor, name=escape(scene.name), boxes=boxes, data=embedded(packed))
+    return _FORM.format(anchor=anchor, name=escape(scene.name), boxes=boxes, unknown=unknown, data=embedded(packed))
 
 
 def _box(name: str, *, chosen: bool) -> str:
@@ -84,6 +86,6 @@ aria-label="beta, the inverse temperature"><output>1.00</output></label><button 
 </form>
 <div class="grounds"></div>
 <p class="small">Drag to move, turn the wheel or pinch to zoom, double-click to return: all panels move together. Below each panel, in
-nats and at this temperature on this window: mean energy, entropy, and heat capacity. At beta = 1 the energy is -log p(x).</p>
+nats and at this temperature on this window: mean energy, entropy, and heat capacity. At beta = 1 the energy is -log p(x){unknown}.</p>
 <script type="application/json">{data}</script>
 </div>"""

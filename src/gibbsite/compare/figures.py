@@ -8,6 +8,7 @@ import io
 import itertools
 import math
 import re
+import textwrap
 from html import escape
 from typing import Any
 
@@ -20,6 +21,7 @@ HEXES = ("#1d2126", "#5c636b", "#d9d6cc", "#ffffff")
 SERIES = ("#0b62a3", "#b24a00", "#00745a", "#8d3f7c", "#7a5c00", "#43474d", "#a3222c", "#0a7d8c", "#5546b8")
 LIGHT: Palette = dict(zip(NAMES, HEXES + SERIES, strict=True))
 ACROSS = 4  # charts beside each other in a file
+LETTERS = 15  # of a caption, an inch
 _numbers = itertools.count()
 
 
@@ -106,15 +108,31 @@ def files(figure: Figure) -> dict[str, bytes]:
     across = min(ACROSS, n)
     with mpl.rc_context(rc(LIGHT)):
         down = math.ceil(n / across)
-        canvas = Canvas(figsize=(across * first.size[0], down * (max(c.size[1] for c in figure.charts) + 0.25)), layout="constrained")
+        heights = [down * (max(c.size[1] for c in figure.charts) + 0.35), *([figure.after.size[1]] if figure.after else [])]
+        width = max(across * first.size[0], figure.after.size[0] if figure.after else 0)
+        canvas = Canvas(figsize=(width, sum(heights)), layout="constrained")
         FigureCanvasAgg(canvas)
-        for axes, chart in zip(canvas.subplots(down, across, squeeze=False).flat, figure.charts, strict=False):
-            chart.draw(axes, LIGHT)
-            axes.set_title(chart.name, fontsize=9.5, fontweight="bold", loc="left")
-        for axes in canvas.axes[n:]:
-            axes.set_axis_off()
+        body, *below = canvas.subfigures(len(heights), 1, height_ratios=heights, squeeze=False).flat
+        for axes, chart in itertools.zip_longest(body.subplots(down, across, squeeze=False).flat, figure.charts):
+            if chart is None:
+                axes.set_axis_off()
+            else:
+                _titled(axes, chart)
+        if figure.after:
+            figure.after.draw(below[0].subplots(), LIGHT)
         drawn = {kind: io.BytesIO() for kind in ("png", "svg")}
         _lay_out(canvas)
         canvas.savefig(drawn["png"], format="png", dpi=130, facecolor="white")
         canvas.savefig(drawn["svg"], format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
     return {kind: buffer.getvalue() for kind, buffer in drawn.items()} | {"csv": figure.csv().encode()}
+
+
+def _titled(axes: Any, chart: Chart) -> None:
+    """A chart of a file, its name and caption above it."""
+    lines = textwrap.wrap(chart.caption, int(LETTERS * chart.size[0]))
+    chart.draw(axes, LIGHT)
+    axes.set_title(chart.name, fontsize=9.5, fontweight="bold", loc="left", pad=6 + 9 * len(lines))
+    caption = axes.annotate(
+        "\n".join(lines), (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", fontsize=7, color=LIGHT["muted"]
+    )
+    caption.set_in_layout(False)  # the title's pad has made room for it

@@ -7,6 +7,7 @@ import pathlib
 import time
 import traceback
 import zlib
+from collections.abc import Mapping
 
 import jax
 import numpy as np
@@ -39,24 +40,27 @@ class Grid:
     def run(self) -> list[Record]:
         """Every cell in turn, each in a thread of its own kind: so Ctrl-C is heard while a program compiles."""
         prints = {name: fingerprint(held) for name, held in self.plan.datasets.items()}
-        records: list[Record] = []
+        known = {cell: self.store.record(cell, prints[cell.dataset]) for cell in self.plan.cells}
+        held = {cell: record for cell, record in known.items() if record is not None}
         pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="gibbsite-cell")
         try:
             for cell in self.plan.cells:
-                records.append(self._take_up(cell, prints[cell.dataset]) or self._do(pool, cell, prints[cell.dataset]))
-                self.store.write_results(self.plan.card, records)
+                if cell in held:
+                    self.board.finish(str(cell), "kept from an earlier start")
+                else:
+                    held[cell] = self._do(pool, cell, prints[cell.dataset])
+                    self.store.write_results(self.plan.card, self._in_order(held))
         except KeyboardInterrupt:
             self.board.stop()
             raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-        return records
+        self.store.write_results(self.plan.card, self._in_order(held))
+        return self._in_order(held)
 
-    def _take_up(self, cell: Cell, mark: str) -> Record | None:
-        record = self.store.record(cell, mark)
-        if record is not None:
-            self.board.finish(str(cell), "kept from an earlier start")
-        return record
+    def _in_order(self, held: Mapping[Cell, Record]) -> list[Record]:
+        """The records there are, as the card has them: those of later cells, kept from an earlier start, among them."""
+        return [held[cell] for cell in self.plan.cells if cell in held]
 
     def _do(self, pool: concurrent.futures.Executor, cell: Cell, mark: str) -> Record:
         """One cell; whatever it raises is its record's reason."""

@@ -78,7 +78,8 @@ def landscapes(scene: Scene, shown: Sequence[Shown]) -> Figure | None:
     if scene.extent is None or len(scene.extent) != 4 or not held:
         return None
     window, (across, up), truth = scene.extent, scene.columns[:2], scene.truth
-    low = float(min(np.nanmin(s) for s in [cell.arrays["landscape"] for cell in held] + ([] if truth is None else [truth])))
+    sure = [cell.arrays["landscape"] for cell in held if normalised(cell)] + ([] if truth is None else [truth])
+    low = float(min((np.nanmin(heights) for heights in sure), default=0.0))
 
     def chart(name: str, heights: np.ndarray, draws: np.ndarray, alt: str, caption: str) -> Chart:
         heat = Heat("energy + log Z", heights, window, (low, low + DEPTH), draws[:KEPT])
@@ -87,14 +88,21 @@ def landscapes(scene: Scene, shown: Sequence[Shown]) -> Figure | None:
     made = [] if truth is None else [chart("truth", truth, scene.shown, f"Landscape of the truth on {scene.name} with data", "with data")]
     for cell in shown:
         if "landscape" in cell.arrays:
-            alt = f"Energy landscape of {cell.name} on {scene.name} with its draws"
-            made.append(chart(cell.name, cell.arrays["landscape"], cell.arrays["draws"], alt, "with its draws"))
+            alt, heights = f"Energy landscape of {cell.name} on {scene.name} with its draws", cell.arrays["landscape"]
+            caption = "with its draws" if normalised(cell) else "with its draws; log Z unknown, so deepest as the deepest"
+            heights = heights if normalised(cell) else heights - np.nanmin(heights) + low
+            made.append(chart(cell.name, heights, cell.arrays["draws"], alt, caption))
         elif "draws" in cell.arrays:
             cloud = Cloud(cell.arrays["draws"][:KEPT])
             alt = f"Draws of {cell.name} on {scene.name}, which has no density"
             made.append(dataclasses.replace(made[0], name=cell.name, alt=alt, marks=(cloud,), caption="its draws alone"))
     text = "All on one scale, so that equal colours mean equal density."
     return Figure("landscapes", "Energy landscapes", text, tuple(made), "squares", after=ramp((low, low + DEPTH)), wide=True)
+
+
+def normalised(cell: Shown) -> bool:
+    """Whether the heights of a landscape are -log p, and not only so up to a constant."""
+    return _has(cell, "nll")
 
 
 def ramp(limits: tuple[float, float]) -> Chart:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gibbsite.compare.card import BUDGETS, SWITCHES, Budget, Card, CardError, budget_named, check_models, folder_name
-from gibbsite.compare.store import Cell
+from gibbsite.compare.store import Cell, safe
 from gibbsite.data import NAMES, Dataset, from_array, load
 from gibbsite.models import PARADIGMS
 
@@ -141,7 +141,7 @@ def _load(card: Card) -> dict[str, Dataset]:
         ours = entry in NAMES and len(card.data) > 1
         data = load(entry) if ours else load(entry, **reading)
         for other in held:
-            if Cell(other, "", 0).folder == Cell(data.name, "", 0).folder:
+            if safe(other) == safe(data.name):
                 raise CardError(f"{entry}: the results of {other!r} and {data.name!r} would share a folder: name each once, or rename one.")
         held[data.name] = data
     return held

@@ -11,12 +11,12 @@ from string import Template
 from gibbsite.compare import figures, panels
 from gibbsite.compare.card import COLUMNS
 from gibbsite.compare.chart import Chart, Figure
-from gibbsite.compare.content import Content, safe
+from gibbsite.compare.content import Content
 from gibbsite.compare.explorer import embedded, explorer
 from gibbsite.compare.modelcard import cautions_of, model_card
 from gibbsite.compare.overview import overview
 from gibbsite.compare.panels import ESTIMATORS
-from gibbsite.compare.store import Record
+from gibbsite.compare.store import Record, safe
 from gibbsite.compare.summary import Verdict
 from gibbsite.compare.table import FLOOR_NOTE, by_dataset, columns_of, name_of
 from gibbsite.compare.tables import legend, millions, table_html

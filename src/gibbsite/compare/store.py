@@ -47,6 +47,11 @@ class Cell:
         return f"{self.dataset} / {self.model} / seed {self.seed}"
 
 
+def safe(name: str) -> str:
+    """A name fit for folders and anchors."""
+    return "".join(c if c.isalnum() else "-" for c in name.lower())
+
+
 def cell_of(record: Record) -> Cell:
     """The cell that a record tells of."""
     return Cell(record["dataset"], record["model"], record["seed"])

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 
 from gibbsite.core import AbstractModel, AbstractSpace, Evidence, Reals, as_float
 from gibbsite.models.noising import AbstractField, Cosine, FreeField, GradientField, NoisedEnergy, Time
-from gibbsite.models.probability_flow import ProbabilityFlow, exact_trace
+from gibbsite.models.probability_flow import ProbabilityFlow
 from gibbsite.models.sizing import widened
 from gibbsite.nets import TimedMLP
 from gibbsite.objectives import NoisePrediction
@@ -31,6 +31,8 @@ class Diffusion(AbstractModel):
     schedule: Cosine = eqx.field(converter=paramax.NonTrainable, default_factory=Cosine)
     steps: int = eqx.field(static=True, default=STEPS)
 
+    evidence = Evidence.EXACT
+
     @classmethod
     def of_noise(cls, dim: int, widths: tuple[int, ...], *, key: Key[Array, ""]) -> "Diffusion":
         """An untrained model whose network predicts the noise: a vector field that need not be a gradient."""
@@ -40,11 +42,6 @@ class Diffusion(AbstractModel):
     def of_energy(cls, dim: int, widths: tuple[int, ...], *, key: Key[Array, ""]) -> "Diffusion":
         """An untrained model whose network is an energy at every level (`at`), the noise sigma times its gradient."""
         return cls(GradientField(TimedMLP(dim, widths, 1, waves=WAVES, key=key)), dim)
-
-    @property
-    def evidence(self) -> Evidence:  # type: ignore[override]
-        """Exact for the flow's own draws, as far as the divergence is."""
-        return Evidence.EXACT if exact_trace(self.dim) else Evidence.NOT_ESTABLISHED
 
     @property
     def space(self) -> AbstractSpace:

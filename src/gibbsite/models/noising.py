@@ -1,6 +1,7 @@
 """How a diffusion takes data to noise, and the fields that lead back: one angle, one velocity, and all else follows."""
 
 import abc
+from collections.abc import Callable
 from typing import ClassVar
 
 import equinox as eqx
@@ -13,6 +14,7 @@ from gibbsite.core.energy import Scalar
 from gibbsite.nets import TimedMLP
 
 Time = Scalar | float  # between t_min, the data, and 1, the Gaussian
+Twin = Callable[[Array], Array]
 
 
 class Cosine(eqx.Module):
@@ -54,6 +56,13 @@ class AbstractField(eqx.Module):
     def __call__(self, x: Float[Array, " d"], t: Time) -> Float[Array, " d"]:
         """The velocity."""
 
+    def twin(self, x: Float[Array, " d"], t: Time) -> tuple[Float[Array, " w"], Twin]:
+        """A point h and a function u with the same divergence there, `div_h u(h) = div_x v(x)`, in perhaps fewer dimensions.
+
+        A field `v(x) = f(h)` of `h = W x + b` has one in `u(h) = W f(h)`, for a trace is cyclic: `tr(f' W) = tr(W f')`.
+        """
+        return x, lambda x: self(x, t)
+
     def potential(self, x: Float[Array, " d"], t: Time) -> Scalar:
         """A function whose gradient in x is the velocity.
 
@@ -71,6 +80,11 @@ class FreeField(AbstractField):
     def __call__(self, x: Float[Array, " d"], t: Time) -> Float[Array, " d"]:
         return self.net(x, t)
 
+    def twin(self, x: Float[Array, " d"], t: Time) -> tuple[Float[Array, " w"], Twin]:
+        h, into = _first_layer(self.net, x, t)
+        mixing = into @ self.net.net.layers[-1].weight
+        return h, lambda h: mixing @ self.net.net.hidden(h)
+
 
 class GradientField(AbstractField):
     """The velocity is the gradient of a network with one output: the score is a true gradient at every t."""
@@ -82,8 +96,19 @@ class GradientField(AbstractField):
     def __call__(self, x: Float[Array, " d"], t: Time) -> Float[Array, " d"]:
         return jax.grad(self.potential)(x, t)
 
+    def twin(self, x: Float[Array, " d"], t: Time) -> tuple[Float[Array, " w"], Twin]:
+        h, into = _first_layer(self.net, x, t)
+        last = self.net.net.layers[-1].weight[0]
+        return h, lambda h: (into @ into.T) @ jax.grad(lambda h: last @ self.net.net.hidden(h))(h)
+
     def potential(self, x: Float[Array, " d"], t: Time) -> Scalar:
         return self.net(x, t)[0]
+
+
+def _first_layer(net: TimedMLP, x: Float[Array, " d"], t: Time) -> tuple[Float[Array, " w"], Float[Array, "w d"]]:
+    """What the first layer makes of the point and the time, and its weights on the point."""
+    first = net.net.layers[0]
+    return first(net.inputs(x, t)), first.weight[:, : len(x)]
 
 
 class NoisedEnergy(AbstractEnergy):

@@ -9,10 +9,7 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Normal, Normalised, Reals, Sampleable, Slope, log_prob
 from gibbsite.core.energy import Scalar
-from gibbsite.models.noising import AbstractField, Cosine
-
-MOST_EXACT = 128  # dimensions in which the trace is summed over all axes
-PROBES = 8  # random directions that stand for them beyond
+from gibbsite.models.noising import AbstractField, Cosine, Time
 
 
 class ProbabilityFlow(AbstractEnergy):
@@ -21,9 +18,8 @@ class ProbabilityFlow(AbstractEnergy):
         log p(x) = log N(x_1; 0, I) + integral over the angle of div v(x_t, t), from t_min to 1.
 
     Density and draws take the same `steps` equal steps in `s = log tan(angle / 2)`, where `dx / ds = sigma v`: uniform in
-    log sigma near the data, and in t near the Gaussian. The divergence is the exact trace up to 128 dimensions; beyond,
-    fixed random directions estimate it (Hutchinson 1989). The energy is then right only on average over those directions,
-    so it claims no constant and no exact draws.
+    log sigma near the data, and in t near the Gaussian. The divergence is the exact trace, summed over the axes of the data or
+    of the first hidden layer, whichever are fewer.
     """
 
     field: AbstractField
@@ -40,8 +36,7 @@ class ProbabilityFlow(AbstractEnergy):
         return -log_prob(self._gaussian(), end) - log_volume
 
     def views(self) -> tuple[Capability, ...]:
-        exact = (Normalised(lambda: jnp.zeros(())), Sampleable(self.sample)) if exact_trace(self.dim) else ()
-        return (*exact, Slope(self._score))
+        return (Normalised(lambda: jnp.zeros(())), Sampleable(self.sample), Slope(self._score))
 
     def _score(self, x: Float[Array, " d"]) -> Float[Array, " d"]:
         """`-noise / sigma` at t_min, the noise being `sigma x + alpha v`."""
@@ -54,13 +49,12 @@ class ProbabilityFlow(AbstractEnergy):
         return _integrate(self._slope, noise, jnp.zeros(()), self._data_end(), self.steps)
 
     def _slope(self, s: Scalar, x: Float[Array, " d"], args: None = None) -> Float[Array, " d"]:
-        angle = 2 * jnp.arctan(jnp.exp(s))
-        return jnp.sin(angle) * self.field(x, 2 / jnp.pi * angle)
+        angle = _angle(s)
+        return jnp.sin(angle) * self.field(x, _time(angle))
 
     def _slope_and_trace(self, s: Scalar, state: tuple[Array, Array], args: None) -> tuple[Array, Array]:
-        directions = trace_directions(self.dim)
-        velocity, push = jax.linearize(lambda x: self._slope(s, x), state[0])
-        return velocity, jnp.sum(directions * jax.vmap(push)(directions))
+        angle = _angle(s)
+        return self._slope(s, state[0]), jnp.sin(angle) * divergence(self.field, state[0], _time(angle))
 
     def _data_end(self) -> Scalar:
         return jnp.log(jnp.tan(self.schedule.angle(self.schedule.t_min) / 2))
@@ -69,16 +63,20 @@ class ProbabilityFlow(AbstractEnergy):
         return Normal(jnp.zeros(self.dim), jnp.ones(self.dim))
 
 
-def exact_trace(dim: int) -> bool:
-    """Whether the divergence is summed over every axis."""
-    return dim <= MOST_EXACT
+def divergence(field: AbstractField, x: Float[Array, " d"], t: Time) -> Scalar:
+    """The trace of dv / dx, or of the field's twin, by as many derivatives as the smaller of them has dimensions."""
+    h, twin = field.twin(x, t)
+    point, function = (h, twin) if len(h) < len(x) else (x, lambda x: field(x, t))
+    axes = jnp.eye(len(point))
+    return jnp.sum(axes * jax.vmap(jax.linearize(function, point)[1])(axes))
 
 
-def trace_directions(dim: int) -> Float[Array, "n d"]:
-    """Rows u with `sum u . (J u)` equal to the trace of J (the axes), or to it on average (random signs)."""
-    if exact_trace(dim):
-        return jnp.eye(dim)
-    return jax.random.rademacher(jax.random.key(0), (PROBES, dim), float) / PROBES**0.5
+def _angle(s: Scalar) -> Scalar:
+    return 2 * jnp.arctan(jnp.exp(s))
+
+
+def _time(angle: Scalar) -> Scalar:
+    return 2 / jnp.pi * angle
 
 
 def _integrate(slope: Callable[..., PyTree], y: PyTree, start: Scalar, stop: Scalar, steps: int) -> PyTree:

@@ -30,5 +30,9 @@ class TimedMLP(eqx.Module):
         self.waves = waves
 
     def __call__(self, x: Float[Array, " in_size"], t: Float[Array, ""] | float) -> Float[Array, " out_size"]:
+        return self.net(self.inputs(x, t))
+
+    def inputs(self, x: Float[Array, " in_size"], t: Float[Array, ""] | float) -> Float[Array, " all"]:
+        """The point, and the waves after it."""
         phases = jnp.pi / 2 * t * jnp.arange(1, self.waves + 1)
-        return self.net(jnp.concatenate([x, jnp.cos(phases), jnp.sin(phases)]))
+        return jnp.concatenate([x, jnp.cos(phases), jnp.sin(phases)])

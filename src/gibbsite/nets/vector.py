@@ -31,6 +31,14 @@ class VectorMLP(eqx.Module):
         self.activation = activation
 
     def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
-        for layer in self.layers[:-1]:
-            x = self.activation(layer(x))
-        return self.layers[-1](x)
+        first, *others = self.layers
+        h = first(x)
+        for layer in others:
+            h = layer(self.activation(h))
+        return h
+
+    def hidden(self, h: Float[Array, " first"]) -> Float[Array, " last"]:
+        """What the last layer is given, from what the first one gave; there must be two."""
+        for layer in self.layers[1:-1]:
+            h = layer(self.activation(h))
+        return self.activation(h)
