@@ -217,7 +217,7 @@ def test_untempered_conditionals_fail(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_density_of_states_of_the_4x4_torus() -> None:
     energy = Ising(4)
-    found = np.asarray(jax.jit(jax.vmap(energy))(problems.states(energy)))
+    found = np.asarray(jax.jit(jax.vmap(energy))(problems.states(energy.space)))
     half = [2, 0, 32, 64, 424, 1728, 6688, 13568, 20524]
     counts = [int(np.sum(found == -32 + 4 * k)) for k in range(17)]
     assert counts == half + half[-2::-1]

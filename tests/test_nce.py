@@ -170,7 +170,7 @@ def test_bits_are_told_from_coins():
     data = _Bits(rows)
     model, objective = contrasted(neural(data, 300, KEY))
     fitted = fit(model, rows, objective=objective, budget=300_000, learning_rate=1e-2, key=KEY).model
-    table = problems.states(fitted.as_energy())
+    table = problems.states(fitted.as_energy().space)
     log_p = -jax.vmap(fitted.as_energy())(table)
     assert abs(float(jax.nn.logsumexp(log_p))) < 0.1
     counts = np.bincount(rows.astype(int) @ 2 ** np.arange(8), minlength=256) / len(rows)

@@ -57,7 +57,7 @@ _TWO = plane(problems.mixture().energy)
 _RBM = BinaryRBM(
     jnp.array([[0.6, -0.7, 0.3], [-0.4, 0.9, 0.8], [0.8, 0.2, -0.9], [-1.0, 0.5, 0.6]]), jnp.zeros(4), jnp.array([0.3, -0.2, 0.1])
 )
-_STATES = problems.states(_RBM)
+_STATES = problems.states(_RBM.space)
 _TAUGHT = problems.rbm()
 _P = jnp.exp(-_TAUGHT.log_z - jnp.array([_TAUGHT.energy(x) for x in _STATES]))
 

@@ -1,5 +1,6 @@
 """The vocabulary: spaces, energies, paths, kernels, observers, objectives, models and estimates."""
 
+from gibbsite.core.bonds import LocalFields, Pairwise, no_bonds
 from gibbsite.core.compose import Cycle, Mixture, Repeat
 from gibbsite.core.energy import (
     AbstractEnergy,
@@ -25,9 +26,25 @@ from gibbsite.core.model import AbstractModel, Over
 from gibbsite.core.objective import AbstractObjective
 from gibbsite.core.observer import BATCHES, AbstractObserver, Diagnosis, Histogram, Mean, Moments, diagnose
 from gibbsite.core.path import AbstractPath, Geometric, Linear, Tempering, schedule
-from gibbsite.core.reference import Coins, Normal, Uniform, reference
+from gibbsite.core.reference import Coins, Dice, Normal, Uniform, reference
 from gibbsite.core.slope import Slope
-from gibbsite.core.space import AbstractSpace, ArrayLike, Binary, Box, Product, Reals, Spins, require, two_valued, values
+from gibbsite.core.space import (
+    AbstractSpace,
+    ArrayLike,
+    Binary,
+    Box,
+    Categorical,
+    Product,
+    Reals,
+    Spins,
+    Torus,
+    configurations,
+    discrete,
+    require,
+    two_valued,
+    values,
+    wrapped,
+)
 from gibbsite.core.sums import Pair
 
 __all__ = [
@@ -45,10 +62,12 @@ __all__ = [
     "Box",
     "Callable",
     "Capability",
+    "Categorical",
     "Coins",
     "Conditionals",
     "Cycle",
     "Diagnosis",
+    "Dice",
     "Estimate",
     "Evidence",
     "Geometric",
@@ -58,6 +77,7 @@ __all__ = [
     "Info",
     "Latent",
     "Linear",
+    "LocalFields",
     "Marginal",
     "Mean",
     "Mixture",
@@ -66,6 +86,7 @@ __all__ = [
     "Normalised",
     "Over",
     "Pair",
+    "Pairwise",
     "Product",
     "Reals",
     "Repeat",
@@ -76,19 +97,24 @@ __all__ = [
     "Sum",
     "Tempered",
     "Tempering",
+    "Torus",
     "Uniform",
     "as_float",
     "capability",
     "concise",
+    "configurations",
     "diagnose",
+    "discrete",
     "draw",
     "exact",
     "log_prob",
     "need",
+    "no_bonds",
     "no_work",
     "reference",
     "require",
     "schedule",
     "two_valued",
     "values",
+    "wrapped",
 ]

@@ -68,14 +68,15 @@ class Sampleable(Capability):
 
 
 class Conditionals(Capability):
-    """Single-site conditionals of a two-valued space, in blocks that can be updated at once.
+    """Single-site conditionals of a discrete space, in blocks that can be updated at once.
 
-    `logits(x)[i] = log p(x_i high | rest) - log p(x_i low | rest)`, all sites at once; `blocks[k]` marks the sites of
-    block `k`, which are independent given the others; each site is in one block. Logits of a sum add, those of a
-    tempered energy scale.
+    `logits(x)[i] = log p(x_i high | rest) - log p(x_i low | rest)` on `Spins` and `Binary`, all sites at once; on a
+    `Categorical` space there is one more axis, and `logits(x)[i, k]` is log p of level k at site i, up to a constant of the
+    site. `blocks[k]` marks the sites of block `k`, which are independent given the others; each site is in one block.
+    Logits of a sum add, those of a tempered energy scale.
     """
 
-    logits: Function[[Array], Float[Array, "*x"]]
+    logits: Function[[Array], Float[Array, "..."]]
     blocks: Float[Array, "blocks *x"]
 
     def tempered(self, beta: Scalar) -> "Conditionals":

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from gibbsite.core.bonds import LocalFields, no_bonds
 from gibbsite.core.energy import (
     AbstractEnergy,
     Capability,
@@ -17,7 +18,7 @@ from gibbsite.core.energy import (
     as_float,
     check_values,
 )
-from gibbsite.core.space import AbstractSpace, Binary, Box, Product, Reals, Spins, two_valued, values
+from gibbsite.core.space import AbstractSpace, Binary, Box, Categorical, Product, Reals, Spins, Torus, two_valued, values
 
 
 class Normal(AbstractEnergy):
@@ -46,21 +47,37 @@ class Normal(AbstractEnergy):
 
 
 class Uniform(AbstractEnergy):
-    """Constant energy 0 on a `Box`; `log_z` is the log of its volume."""
+    """Constant energy 0 on a `Box` or a `Torus`; `log_z` is the log of its volume."""
 
-    space: Box
+    space: Box | Torus
 
     def __call__(self, x: Float[Array, "*x"]) -> Scalar:
         return jnp.zeros(())
 
     def views(self) -> tuple[Capability, ...]:
-        return (Normalised(self._log_z), Sampleable(self._sample))
+        fields = LocalFields(_no_fields, jnp.ones((1, *self.space.shape)))
+        angles = (fields,) if isinstance(self.space, Torus) else ()
+        return (Normalised(self._log_z), Sampleable(self._sample), *angles)
 
     def _log_z(self) -> Scalar:
-        return jnp.sum(jnp.log(self.space.high - self.space.low))
+        low, high = ends(self.space)
+        return jnp.sum(jnp.log(high - low))
 
     def _sample(self, *, key: Key[Array, ""]) -> Float[Array, "*x"]:
-        return jax.random.uniform(key, self.space.shape, minval=self.space.low, maxval=self.space.high)
+        low, high = ends(self.space)
+        return jax.random.uniform(key, self.space.shape, minval=low, maxval=high)
+
+
+def _no_fields(x: Float[Array, "*x"]) -> Float[Array, "*x 2"]:
+    return jnp.zeros((*x.shape, 2))
+
+
+def ends(space: Box | Torus) -> tuple[Float[Array, "*x"], Float[Array, "*x"]]:
+    """The lowest and the highest value on every axis."""
+    if isinstance(space, Box):
+        return space.low, space.high
+    half = jnp.full(space.shape, jnp.pi)
+    return -half, half
 
 
 class Coins(AbstractEnergy):
@@ -84,8 +101,9 @@ class Coins(AbstractEnergy):
         return -jnp.sum(self.field * x) + self.offset
 
     def views(self) -> tuple[Capability, ...]:
-        blocks = jnp.ones((1, *self.space.shape))
-        return (Normalised(self._log_z), Sampleable(self._sample), Conditionals(self._logits, blocks))
+        alone = self._logits(jnp.zeros(self.space.shape))
+        conditionals = Conditionals(self._logits, jnp.ones((1, *self.space.shape)))
+        return (Normalised(self._log_z), Sampleable(self._sample), conditionals, no_bonds(alone))
 
     def _logits(self, x: Float[Array, "*x"]) -> Float[Array, "*x"]:
         low, high = values(self.space)
@@ -102,8 +120,33 @@ class Coins(AbstractEnergy):
         return jnp.where(up, high, low)
 
 
+class Dice(AbstractEnergy):
+    """Independent sites of a `Categorical` space, `U(x) = -sum_i logits_i(x_i) + offset`, logits in the order of the levels."""
+
+    space: Categorical
+    logits: Float[Array, "*x levels"] = eqx.field(converter=as_float)
+    offset: Scalar = eqx.field(converter=as_float, default=0.0)
+
+    def __call__(self, x: Float[Array, "*x"]) -> Scalar:
+        return -jnp.sum(jnp.where(x[..., None] == jnp.asarray(self.space.levels), self._logits(x), 0.0)) + self.offset
+
+    def views(self) -> tuple[Capability, ...]:
+        alone = self._logits(jnp.zeros(self.space.shape))
+        conditionals = Conditionals(self._logits, jnp.ones((1, *self.space.shape)))
+        return (Normalised(self._log_z), Sampleable(self._sample), conditionals, no_bonds(alone))
+
+    def _logits(self, x: Float[Array, "*x"]) -> Float[Array, "*x levels"]:
+        return jnp.broadcast_to(self.logits, (*self.space.shape, len(self.space.levels)))
+
+    def _log_z(self) -> Scalar:
+        return jnp.sum(jax.nn.logsumexp(self._logits(jnp.zeros(self.space.shape)), axis=-1)) - self.offset
+
+    def _sample(self, *, key: Key[Array, ""]) -> Float[Array, "*x"]:
+        return jnp.asarray(self.space.levels)[jax.random.categorical(key, self._logits(jnp.zeros(self.space.shape)))]
+
+
 def reference(space: AbstractSpace) -> AbstractEnergy:
-    """The standard base of a space: unit Gaussian, uniform box, fair coins, or their product.
+    """The standard base of a space: unit Gaussian, uniform box or torus, fair coins or dice, or their product.
 
     Raises:
         TypeError: the space has no base energy yet.
@@ -114,8 +157,12 @@ def reference(space: AbstractSpace) -> AbstractEnergy:
         for name, end in (("low", space.low), ("high", space.high)):
             check_values("A Box without uniform law", name, end, np.isfinite, "finite bounds, or a start (init=) or base of your own")
         return Uniform(space)
+    if isinstance(space, Torus):
+        return Uniform(space)
     if two_valued(space):
         return Coins(space, jnp.zeros(space.shape))
+    if isinstance(space, Categorical):
+        return Dice(space, jnp.zeros(len(space.levels)))
     if isinstance(space, Product):
         return Independent(tuple(reference(part) for part in space.parts))
     raise TypeError(f"{type(space).__name__} has no base energy; add one in core/reference.py or give base= yourself.")

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import jaxtyping
 import numpy as np
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 ArrayLike = jaxtyping.ArrayLike | Sequence  # what `jnp.asarray` takes: numbers, arrays, and lists of them
 
@@ -118,6 +118,42 @@ class Binary(AbstractSpace):
         return jnp.all((x == 0) | (x == 1))
 
 
+def as_levels(levels: int | Sequence[float]) -> tuple[float, ...]:
+    """The values of a site in rising order; a number q stands for 0, ..., q - 1.
+
+    Raises:
+        ValueError: there are fewer than two, or one stands twice.
+    """
+    listed = tuple(sorted(float(v) for v in (levels if isinstance(levels, Sequence) else range(levels))))
+    if len(set(listed)) < max(len(listed), 2):
+        raise ValueError(f"levels {levels!r}: give a whole number of at least 2, or two and more values, each once.")
+    return listed
+
+
+class Categorical(AbstractSpace):
+    """Arrays in which each site takes one of the `levels`: a number q of them (0, ..., q - 1), or a list such as (-1, 0, 1)."""
+
+    shape: tuple[int, ...] = eqx.field(static=True, converter=as_shape)
+    levels: tuple[float, ...] = eqx.field(static=True, converter=as_levels)
+
+    def contains(self, x: Float[Array, "*x"]) -> Bool[Array, ""]:
+        return jnp.all(jnp.any(x[..., None] == jnp.asarray(self.levels), axis=-1))
+
+
+class Torus(AbstractSpace):
+    """Arrays of angles from -pi to pi, whose ends are one point (as is every angle that `wrapped` brings there)."""
+
+    shape: tuple[int, ...] = eqx.field(static=True, converter=as_shape)
+
+    def contains(self, x: Float[Array, "*x"]) -> Bool[Array, ""]:
+        return jnp.all(jnp.abs(x) <= jnp.pi)
+
+
+def wrapped(angle: Float[Array, "*x"]) -> Float[Array, "*x"]:
+    """The same angles, between -pi and pi."""
+    return jnp.clip(angle - 2 * jnp.pi * jnp.round(angle / (2 * jnp.pi)), -jnp.pi, jnp.pi)
+
+
 class Product(AbstractSpace):
     """Tuples `(x_1, ..., x_n)`, one part from each space; for example visible and hidden units."""
 
@@ -136,15 +172,29 @@ def two_valued(space: AbstractSpace) -> TypeGuard[Spins | Binary]:
     return isinstance(space, Spins | Binary)
 
 
-def values(space: AbstractSpace) -> tuple[float, float]:
-    """The two values a site of `Spins` or `Binary` takes, low first.
+def discrete(space: AbstractSpace) -> TypeGuard[Spins | Binary | Categorical]:
+    """Whether every site takes one of finitely many values (see `values`)."""
+    return isinstance(space, Spins | Binary | Categorical)
+
+
+def values(space: AbstractSpace) -> tuple[float, ...]:
+    """The values that a site of a discrete space takes, rising; two for `Spins` and `Binary`.
 
     Raises:
-        TypeError: the sites of this space take others.
+        TypeError: the sites of this space take a continuum of them.
     """
-    if not two_valued(space):
-        raise TypeError(f"{type(space).__name__} is not two-valued; Spins and Binary are.")
+    if not discrete(space):
+        raise TypeError(f"{type(space).__name__} is not discrete; Spins, Binary and Categorical are.")
+    if isinstance(space, Categorical):
+        return space.levels
     return (-1.0, 1.0) if isinstance(space, Spins) else (0.0, 1.0)
+
+
+def configurations(space: AbstractSpace, number: Int[Array, " n"]) -> Float[Array, "n *x"]:
+    """The configurations of these numbers: written in the base of q levels, digit i is the level of site i."""
+    levels = jnp.asarray(values(space), jnp.result_type(float))
+    power = jnp.asarray([len(levels) ** site for site in range(space.size)], number.dtype)
+    return levels[number[:, None] // power % len(levels)].reshape(-1, *space.shape)
 
 
 def require(space: AbstractSpace, x: PyTree, name: str, *, batched: bool = False) -> PyTree:
@@ -168,7 +218,8 @@ def require(space: AbstractSpace, x: PyTree, name: str, *, batched: bool = False
 
 
 def _describe(space: AbstractSpace) -> str:
-    if not two_valued(space):
+    if isinstance(space, Torus):
+        return "angles lie between -pi and pi; core.wrapped brings any there"
+    if not discrete(space):
         return "entries must be finite and within bounds"
-    low, high = values(space)
-    return f"every entry must be {low:g} or {high:g}"
+    return f"every entry must be {' or '.join(f'{value:g}' for value in values(space))}"

@@ -1,5 +1,6 @@
 """Heat-bath moves: draw sites from their exact conditionals."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, Conditionals, Info, Latent, need, no_work, values
+from gibbsite.core import AbstractEnergy, AbstractKernel, Conditionals, Info, Latent, need, no_work, two_valued, values
 
 
 class SiteState(NamedTuple):
@@ -36,11 +37,10 @@ class Gibbs(AbstractKernel):
 
     def step(self, energy: AbstractEnergy, state: SiteState, *, key: Key[Array, ""]) -> tuple[SiteState, Info]:
         view = need(energy, Conditionals, "Gibbs")
-        low, high = values(energy.space)
         x = state.position
-        logit = jax.random.logistic(key, x.shape, x.dtype)  # each site is drawn once a sweep
+        draw = _two_valued(energy, x, key) if two_valued(energy.space) else _several_valued(energy, x, key)
         for block in view.blocks[::-1] if self.backward else view.blocks:
-            x = jnp.where(block > 0, jnp.where(logit < view.logits(x), high, low), x)
+            x = jnp.where(block > 0, draw(view.logits(x)), x)
         return SiteState(x), Info(jnp.ones(()), no_work())
 
     def position(self, state: SiteState) -> Float[Array, "*x"]:
@@ -51,6 +51,20 @@ class Gibbs(AbstractKernel):
 
     def reverse(self) -> "Gibbs":
         return Gibbs(backward=not self.backward)
+
+
+def _two_valued(energy: AbstractEnergy, x: Array, key: Key[Array, ""]) -> Callable[[Array], Array]:
+    """What each site becomes at given logits; its noise is drawn once a sweep."""
+    low, high = values(energy.space)
+    noise = jax.random.logistic(key, x.shape, x.dtype)
+    return lambda logits: jnp.where(noise < logits, high, low)
+
+
+def _several_valued(energy: AbstractEnergy, x: Array, key: Key[Array, ""]) -> Callable[[Array], Array]:
+    """The same for any number of levels: the largest of logits plus Gumbel noise."""
+    levels = jnp.asarray(values(energy.space), x.dtype)
+    noise = jax.random.gumbel(key, (*x.shape, len(levels)), x.dtype)
+    return lambda logits: levels[jnp.argmax(logits + noise, axis=-1)]
 
 
 class BlockGibbs(AbstractKernel):

@@ -6,16 +6,15 @@ import jax
 import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Key, PyTree
 
 from gibbsite.core import (
     AbstractEnergy,
     AbstractSpace,
-    ArrayLike,
-    Binary,
     Box,
+    Categorical,
     Coins,
-    Conditionals,
+    Dice,
     Independent,
     Latent,
     Marginal,
@@ -24,9 +23,9 @@ from gibbsite.core import (
     Product,
     Reals,
     Sampleable,
-    Spins,
     Sum,
     Tempered,
+    Torus,
     Uniform,
     as_float,
     capability,
@@ -36,14 +35,16 @@ from gibbsite.core import (
     two_valued,
     values,
 )
+from gibbsite.core.reference import ends
 from gibbsite.energies import Rescaled
-from gibbsite.testing.law import LawViolation, bounded, chi_square, z_test
+from gibbsite.testing.law import LawViolation, bounded, chi_square, name_of, rounding, z_test
+from gibbsite.testing.problems import few_states, numbers, states
+from gibbsite.testing.sites import SITES, check_sites
 from gibbsite.thermo import enumerate_log_z, quadrature
 
-EPS = float(np.finfo(np.float32).eps)
 CENTRES = 8  # laws q against which draws are weighed
 MOST_STATES = 2**10  # spaces up to here are compared state by state
-SUMMABLE = 20  # sites up to which log_z is enumerated
+SUMMABLE = 2**20  # states up to which log_z is enumerated
 WIDTHS = (1.0, 4.0, 16.0, 64.0)  # far points, in widths of the reference law: where wide starts and bad steps lead
 TIMES = (0.0, 0.3, 1.0)  # of a path; not symmetric, so that one run backward shows
 
@@ -71,8 +72,7 @@ def check_part(
     check_value(energy, xs)
     check_far(energy, _draws(reference(energy.space), points, key=start))
     check_gradient(energy, xs, key=slope)
-    if (view := capability(energy, Conditionals)) is not None:
-        check_conditionals(energy, view, xs)
+    check_sites(energy, xs)
     if (latent := capability(energy, Latent)) is not None:
         check_latent(energy, latent, xs, draws, key=rest)
         if latent.path is not None:
@@ -85,11 +85,6 @@ def check_part(
         check_draws(energy, draws, key=rest)
 
 
-def _name(energy: AbstractEnergy) -> str:
-    inner = getattr(energy, "energy", None)
-    return f"{type(energy).__name__}({_name(inner)})" if isinstance(inner, AbstractEnergy) else type(energy).__name__
-
-
 def _draws(energy: AbstractEnergy, n: int, *, key: Key[Array, ""]) -> PyTree:
     return jax.jit(jax.vmap(lambda k: draw(energy, key=k)))(jax.random.split(key, n))
 
@@ -99,19 +94,16 @@ def _points(energy: AbstractEnergy, n: int, *, key: Key[Array, ""]) -> PyTree:
     return _draws(energy if capability(energy, Sampleable) is not None else reference(energy.space), n, key=key)
 
 
-def _rounding(energies: ArrayLike) -> np.ndarray:
-    """What float32 may lose: 64 units in the last place of an energy of this size."""
-    return np.asarray(64 * EPS * np.maximum(1.0, np.abs(np.asarray(energies, np.float64))))
-
-
 def check_value(energy: AbstractEnergy, xs: PyTree) -> None:
     """One configuration in, one finite float out."""
     out = jax.eval_shape(energy, jax.tree.map(lambda a: a[0], xs))
     if getattr(out, "shape", None) != () or not jnp.issubdtype(out.dtype, jnp.floating):
-        raise LawViolation(f"{_name(energy)}: an energy returns one float scalar for one x; this returns {out}.")
+        raise LawViolation(f"{name_of(energy)}: an energy returns one float scalar for one x; this returns {out}.")
     energies = np.asarray(jax.vmap(energy)(xs))
     if not np.all(np.isfinite(energies)):
-        raise LawViolation(f"{_name(energy)}: {np.sum(~np.isfinite(energies))} of {len(energies)} energies on the support are not finite.")
+        raise LawViolation(
+            f"{name_of(energy)}: {np.sum(~np.isfinite(energies))} of {len(energies)} energies on the support are not finite."
+        )
 
 
 def check_far(energy: AbstractEnergy, xs: PyTree) -> None:
@@ -126,7 +118,7 @@ def check_far(energy: AbstractEnergy, xs: PyTree) -> None:
     blind = np.any([np.isnan(a).reshape(len(a), -1).any(axis=1) for a in jax.tree.leaves(slopes)], axis=0) & np.isfinite(energies)
     for what, bad in (("energies at far points are NaN or -inf: return a number, or +inf", lost), ("slopes at far points are NaN", blind)):
         if bad.any():
-            raise LawViolation(f"{_name(energy)}: {bad.sum()} of {bad.size} {what}.")
+            raise LawViolation(f"{name_of(energy)}: {bad.sum()} of {bad.size} {what}.")
 
 
 def _stretched(space: AbstractSpace, xs: PyTree, width: float) -> PyTree:
@@ -154,49 +146,21 @@ def check_gradient(energy: AbstractEnergy, xs: PyTree, *, key: Key[Array, ""]) -
     exact, at = (np.asarray(a, np.float64) for a in jax.jit(jax.vmap(slopes))(rows, ways))
     exact, at = (a[~np.isposinf(at).any(axis=1)] for a in (exact, at))
     near, far = (at[:, 2] - at[:, 1]) / (2 * step), (at[:, 3] - at[:, 0]) / (4 * step)
-    bound = np.abs(near - far) + np.max(_rounding(at), axis=1) / step
-    bounded(_name(energy), "gradient against differences", exact - near, bound)
-
-
-def check_conditionals(energy: AbstractEnergy, view: Conditionals, xs: Array) -> None:
-    """`logits = U(low) - U(high)` at every site; blocks share out the sites; within a block no site feels another."""
-    name, (low, high) = _name(energy), values(energy.space)
-    blocks = np.asarray(view.blocks)
-    if not (np.all((blocks == 0) | (blocks == 1)) and np.all(blocks.sum(axis=0) == 1)):
-        raise LawViolation(f"{name}: blocks of the conditionals must hold every site exactly once.")
-    sites = jnp.eye(energy.space.size).reshape(-1, *energy.space.shape)
-
-    def one(x: Array) -> tuple[Array, Array, Array, Array]:
-        pair = jax.vmap(lambda s: jnp.stack([energy(jnp.where(s > 0, v, x)) for v in (low, high)]))(sites)
-        logits = view.logits(x)
-        flipped = jax.vmap(lambda s: view.logits(jnp.where(s > 0, low + high - x, x)))(sites)
-        mates = jnp.einsum("b...,bs->s...", view.blocks, view.blocks.reshape(len(blocks), -1)) - sites
-        return logits.ravel(), pair[:, 0] - pair[:, 1], jnp.max(jnp.abs(mates * (flipped - logits))), jnp.max(jnp.abs(pair))
-
-    logits, truth, felt, size = (np.asarray(a, np.float64) for a in jax.jit(jax.vmap(one))(xs))
-    bounded(name, "conditional logits against U(low) - U(high)", logits - truth, _rounding(size)[:, None])
-    bounded(name, "logits of a block under flips of its other sites", felt, _rounding(size))
-
-
-def _states(space: AbstractSpace) -> Float[Array, "n *x"]:
-    low, high = values(space)
-    bits = (np.arange(2**space.size)[:, None] >> np.arange(space.size)) & 1
-    return jnp.asarray(low + (high - low) * bits, jnp.float32).reshape(-1, *space.shape)
+    bound = np.abs(near - far) + np.max(rounding(at), axis=1) / step
+    bounded(name_of(energy), "gradient against differences", exact - near, bound)
 
 
 def _small(space: AbstractSpace) -> bool:
-    return two_valued(space) and 2**space.size <= MOST_STATES
+    return few_states(space, MOST_STATES)
 
 
 def _follow(name: str, law: str, energy: AbstractEnergy, xs: PyTree) -> None:
     """Rows must follow exp(-energy): state by state, or, on reals, E[dU/dx_i] = 0 and E[x_i dU/dx_j] = delta_ij."""
     space = energy.space
     if _small(space):
-        low, high = values(space)
-        number = (np.asarray(xs).reshape(len(xs), -1) > (low + high) / 2) @ 2 ** np.arange(space.size)
-        log_weight = -np.asarray(jax.vmap(energy)(_states(space)), np.float64)
+        log_weight = -np.asarray(jax.vmap(energy)(states(space)), np.float64)
         weight = np.exp(log_weight - log_weight.max())
-        chi_square(name, law, np.bincount(number, minlength=len(weight)), weight / weight.sum())
+        chi_square(name, law, np.bincount(numbers(space, xs), minlength=len(weight)), weight / weight.sum())
     elif isinstance(space, Reals):
         slope = np.asarray(jax.jit(jax.vmap(jax.grad(energy)))(xs)).reshape(len(xs), -1)
         flat = np.asarray(xs).reshape(len(xs), -1)
@@ -208,14 +172,14 @@ def _hidden(view: Latent) -> AbstractSpace:
     space = view.joint.space
     if not isinstance(space, Product):
         raise LawViolation(
-            f"{_name(view.joint)}: a joint energy lives on the Product of visible and hidden units, not on {type(space).__name__}."
+            f"{name_of(view.joint)}: a joint energy lives on the Product of visible and hidden units, not on {type(space).__name__}."
         )
     return space.parts[1]
 
 
 def check_latent(energy: AbstractEnergy, view: Latent, xs: Array, draws: int, *, key: Key[Array, ""]) -> None:
     """Hidden units summed out of the joint give the energy; both conditionals are those of the joint."""
-    name, hidden_space = _name(energy), _hidden(view)
+    name, hidden_space = name_of(energy), _hidden(view)
     keys = jax.random.split(key, draws)
     x = xs[0]
     hidden = jax.jit(jax.vmap(lambda k: view.sample_hidden(x, key=k)))(keys)
@@ -232,10 +196,10 @@ def check_marginal(energy: AbstractEnergy, view: Latent, xs: Array) -> None:
     """The joint energy summed over the hidden units is the energy, where they are few enough to count."""
     if not _small(_hidden(view)):
         return
-    states = _states(_hidden(view))
-    joint = jax.vmap(lambda v: jax.nn.logsumexp(-jax.vmap(lambda h: view.joint((v, h)))(states)))(xs)
+    hidden = states(_hidden(view))
+    joint = jax.vmap(lambda v: jax.nn.logsumexp(-jax.vmap(lambda h: view.joint((v, h)))(hidden)))(xs)
     truth = jax.vmap(energy)(xs)
-    bounded(_name(energy), "joint energy summed over hidden units", np.asarray(truth + joint), _rounding(truth))
+    bounded(name_of(energy), "joint energy summed over hidden units", np.asarray(truth + joint), rounding(truth))
 
 
 def check_path(energy: AbstractEnergy, view: Latent, xs: Array, draws: int, box: tuple[float, float], *, key: Key[Array, ""]) -> None:
@@ -244,7 +208,7 @@ def check_path(energy: AbstractEnergy, view: Latent, xs: Array, draws: int, box:
     Constants count at both ends: annealing adds its free energy difference to the `log_z` of the base.
     """
     assert view.path is not None
-    name, field, times = f"path of {_name(energy)}", 0.5 * jax.random.normal(key, energy.space.shape), as_float(TIMES)
+    name, field, times = f"path of {name_of(energy)}", 0.5 * jax.random.normal(key, energy.space.shape), as_float(TIMES)
     path = view.path(field)
     middle = capability(path(times[1]), Latent)
     if middle is None or path.base is None:
@@ -261,7 +225,7 @@ def check_path(energy: AbstractEnergy, view: Latent, xs: Array, draws: int, box:
     gaps, size = jax.jit(jax.vmap(one))(xs)
     units = gaps.pop("base")
     for law, gap in {**gaps, "base against units alone": units - jnp.mean(units)}.items():
-        bounded(name, law, gap, _rounding(size))
+        bounded(name, law, gap, rounding(size))
     check_marginal(path(times[1]), middle, xs)
     check_log_z(path.base, box)
     check_draws(path.base, draws, key=key)
@@ -288,19 +252,19 @@ class _Slice(AbstractEnergy):
 
 
 def check_log_z(energy: AbstractEnergy, box: tuple[float, float]) -> None:
-    """`log_z` against enumeration (up to 2^20 states) or quadrature (up to two real axes)."""
+    """`log_z` against enumeration (up to 2^20 states) or quadrature (up to two axes)."""
     space = energy.space
     found = float(need(energy, Normalised, "check_energy").log_z())
-    if two_valued(space) and space.size <= SUMMABLE:
+    if few_states(space, SUMMABLE):
         truth = enumerate_log_z(energy)
-    elif isinstance(space, Reals | Box) and 1 <= space.size <= 2:
-        truth = quadrature(energy) if isinstance(space, Box) else quadrature(energy, low=box[0], high=box[1])
+    elif isinstance(space, Reals | Box | Torus) and 1 <= space.size <= 2:
+        truth = quadrature(energy, low=box[0], high=box[1]) if isinstance(space, Reals) else quadrature(energy)
     else:
         return
     if truth.value is None:
-        raise LawViolation(f"{_name(energy)}: log_z cannot be summed: {truth.status.value}.")
+        raise LawViolation(f"{name_of(energy)}: log_z cannot be summed: {truth.status.value}.")
     bounded(
-        _name(energy), f"log_z {found:.7g} against {truth}", found - truth.value, 3 * truth.stderr + _rounding(np.asarray(found)) + 1e-5
+        name_of(energy), f"log_z {found:.7g} against {truth}", found - truth.value, 3 * truth.stderr + rounding(np.asarray(found)) + 1e-5
     )
 
 
@@ -315,7 +279,7 @@ def check_draws(energy: AbstractEnergy, draws: int, *, key: Key[Array, ""]) -> N
 
     In a box, where p may have walls inside, the average is q's mass between them.
     """
-    name, xs = _name(energy), _draws(energy, draws, key=key)
+    name, xs = name_of(energy), _draws(energy, draws, key=key)
     _supported(name, energy.space, xs)
     _follow(name, "draws", energy, xs)
     view = capability(energy, Normalised)
@@ -324,7 +288,7 @@ def check_draws(energy: AbstractEnergy, draws: int, *, key: Key[Array, ""]) -> N
     half = jax.tree.map(lambda a: a[: draws // 2], xs)
     rows = jax.tree.map(lambda a: a[draws // 2 :], xs)  # not those that q was fitted to
     log_z, keys = view.log_z(), jax.random.split(key, draws - draws // 2)
-    walls = isinstance(energy.space, Box)
+    walls = isinstance(energy.space, Box | Torus)
 
     def terms(centre: PyTree) -> Array:
         other = _local(energy.space, half, centre)
@@ -344,14 +308,18 @@ def _local(space: AbstractSpace, xs: PyTree, centre: PyTree) -> AbstractEnergy:
     """A normalised law about one draw, narrower than the draws: several of them see each mode's mass apart."""
     if isinstance(space, Product):
         return Independent(tuple(_local(*part) for part in zip(space.parts, xs, centre, strict=True)))
-    if isinstance(space, Box):
-        reach = 0.5 * jnp.std(xs, axis=0)
-        return Uniform(Box(jnp.maximum(space.low, centre - reach), jnp.minimum(space.high, centre + reach)))
-    if not isinstance(space, Spins | Binary):
+    if isinstance(space, Box | Torus):
+        reach, (low, high) = 0.5 * jnp.std(xs, axis=0), ends(space)
+        return Uniform(Box(jnp.maximum(low, centre - reach), jnp.minimum(high, centre + reach)))
+    if isinstance(space, Categorical):
+        seen = jnp.asarray([xs == level for level in space.levels]).mean(axis=1)
+        share = seen + jnp.asarray([centre == level for level in space.levels]) + 0.04
+        return Dice(space, jnp.moveaxis(jnp.log(share), 0, -1))
+    if not two_valued(space):
         return Normal(centre, 0.35 * jnp.std(xs, axis=0))
-    low, high = values(space)
-    up = jnp.clip((0.5 * (jnp.mean(xs, axis=0) + centre) - low) / (high - low), 0.02, 0.98)
-    return Coins(space, (jnp.log(up) - jnp.log1p(-up)) / (high - low))
+    down, up = values(space)
+    share = jnp.clip((0.5 * (jnp.mean(xs, axis=0) + centre) - down) / (up - down), 0.02, 0.98)
+    return Coins(space, (jnp.log(share) - jnp.log1p(-share)) / (up - down))
 
 
 def check_forwarding(energy: AbstractEnergy, *, points: int = 32, draws: int = 2**15, key: Key[Array, ""]) -> None:
@@ -364,13 +332,14 @@ def check_forwarding(energy: AbstractEnergy, *, points: int = 32, draws: int = 2
         scaled = Rescaled(energy, jnp.full(energy.space.shape, 0.25), jnp.full(energy.space.shape, 2.0))
         forms.append((scaled, truth + energy.space.size * np.log(2.0), 0.25 + 2 * xs))
     for form, expected, at in forms:
-        bounded(_name(form), "value against its formula", np.asarray(jax.vmap(form)(at) - expected), _rounding(expected))
+        bounded(name_of(form), "value against its formula", np.asarray(jax.vmap(form)(at) - expected), rounding(expected))
         if isinstance(form, Tempered) and capability(energy, Marginal) is not None and capability(form, Marginal) is None:
-            raise LawViolation(f"{_name(form)}: the guess of hidden variables of {_name(energy)} is lost.")
-        if capability(energy, Conditionals) is not None:
-            if (kept := capability(form, Conditionals)) is None:
-                raise LawViolation(f"{_name(form)}: the conditionals of {_name(energy)} are lost.")
-            check_conditionals(form, kept, xs)
+            raise LawViolation(f"{name_of(form)}: the guess of hidden variables of {name_of(energy)} is lost.")
+        if isinstance(form, Tempered | Sum):
+            lost = [view.__name__ for view in SITES if capability(energy, view) is not None and capability(form, view) is None]
+            if lost:
+                raise LawViolation(f"{name_of(form)}: {', '.join(lost)} of {name_of(energy)} are lost.")
+            check_sites(form, xs)
     if isinstance(energy.space, Reals):
         _check_rescaled(energy, scaled, at, draws, key=rest)
 
@@ -378,10 +347,10 @@ def check_forwarding(energy: AbstractEnergy, *, points: int = 32, draws: int = 2
 def _check_rescaled(energy: AbstractEnergy, form: AbstractEnergy, xs: Array, draws: int, *, key: Key[Array, ""]) -> None:
     missing = {k.__name__ for k in (Normalised, Sampleable, Latent) if capability(energy, k) is not None and capability(form, k) is None}
     if missing:
-        raise LawViolation(f"{_name(form)}: lost {', '.join(sorted(missing))} of {_name(energy)}.")
+        raise LawViolation(f"{name_of(form)}: lost {', '.join(sorted(missing))} of {name_of(energy)}.")
     if (view := capability(form, Normalised)) is not None:
         shift = view.log_z() - need(energy, Normalised, "check_energy").log_z()
-        bounded(_name(form), "log_z against that in standard units", np.asarray(shift), _rounding(view.log_z()))
+        bounded(name_of(form), "log_z against that in standard units", np.asarray(shift), rounding(view.log_z()))
     if capability(form, Sampleable) is not None:
         check_draws(form, draws, key=key)
     if (latent := capability(form, Latent)) is not None:

@@ -11,12 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractPath, Box, Geometric, Reals, Tempered, as_float, reference, two_valued
+from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractPath, Box, Geometric, Reals, Tempered, Torus, as_float, reference
 from gibbsite.samplers import Silent, sample
 from gibbsite.testing.law import LawViolation, Z, bounded, chi_square, z_test
-from gibbsite.testing.problems import Problem, states
+from gibbsite.testing.problems import Problem, few_states, numbers, states
 from gibbsite.thermo import anneal
 
+COUNTED = 2**12  # states whose counts are held against their probabilities
 Start = Function[[AbstractKernel, Key[Array, ""]], PyTree]
 
 
@@ -57,16 +58,16 @@ def check_exact_start(
 ) -> None:
     """From exact draws x0, `steps` moves of independent chains: E[exp(-work) f(x_k) - f(x_0)] = 0, exactly, for every f.
 
-    No burn-in and no autocorrelation, so the false-alarm rate is known. f = 1 says E[exp(-work)] = 1. On small two-valued
+    No burn-in and no autocorrelation, so the false-alarm rate is known. f = 1 says E[exp(-work)] = 1. On small discrete
     spaces the counts of all states are also held against their probabilities.
     """
     xs, ys, work = _trajectories(kernel, problem, start, steps, draws, key)
     weight = jnp.exp(-work)[:, None]
     name, f = type(kernel).__name__, partial(_features, problem.energy, problem.log_z)
     z_test(name, "exact-start law, E[exp(-work) f(y)] = E f", weight * f(ys) - f(xs))
-    if two_valued(problem.energy.space) and problem.energy.space.size <= 12 and not np.any(np.asarray(work)):
-        law = np.asarray(jax.nn.softmax(-jax.vmap(problem.energy)(states(problem.energy))), np.float64)
-        chi_square(name, "exact-start law, counts of states", np.bincount(_codes(ys), minlength=len(law)), law / law.sum())
+    if few_states(space := problem.energy.space, COUNTED) and not np.any(np.asarray(work)):
+        law = np.asarray(jax.nn.softmax(-jax.vmap(problem.energy)(states(space))), np.float64)
+        chi_square(name, "exact-start law, counts of states", np.bincount(numbers(space, ys), minlength=len(law)), law / law.sum())
 
 
 def check_moves(kernel: AbstractKernel, problem: Problem, *, draws: int = 2**14, key: Key[Array, ""]) -> None:
@@ -78,7 +79,7 @@ def check_moves(kernel: AbstractKernel, problem: Problem, *, draws: int = 2**14,
     bounded(name, "energy of the state against energy of its position", cached - energy, 1e-4 * (1 + np.abs(energy)))
     if not np.any(moved):
         raise LawViolation(f"{name}: none of {draws} chains moved in one step.")
-    if kernel.reversible and (accept.min() < 1 or isinstance(problem.energy.space, Reals | Box)):
+    if kernel.reversible and (accept.min() < 1 or isinstance(problem.energy.space, Reals | Box | Torus)):
         z_test(name, "acceptance stated against moves made", moved - accept)
 
 
@@ -248,9 +249,3 @@ def _features(energy: AbstractEnergy, log_z: float, xs: PyTree) -> Float[Array, 
     density = jnp.exp(-(jax.vmap(energy)(xs) + log_z) / flat.shape[1])[:, None]
     waves = [jnp.tanh(along), jnp.tanh(along) ** 2, jnp.sin(1.3 * along + 0.4), jnp.exp(-((along - 0.7) ** 2))]
     return jnp.concatenate([jnp.ones_like(density), density, *waves], axis=1)
-
-
-def _codes(xs: Array) -> np.ndarray:
-    """The row number of each two-valued configuration in `states`."""
-    bits = np.asarray(xs).reshape(len(xs), -1) > 0
-    return bits @ (1 << np.arange(bits.shape[1]))

@@ -2,13 +2,27 @@
 
 import numpy as np
 
-from gibbsite.core import ArrayLike
+from gibbsite.core import AbstractEnergy, ArrayLike
 
 Z = 5.6  # false alarms of one two-sided test: 2 in 10^8
 
 
+EPS = float(np.finfo(np.float32).eps)
+
+
 class LawViolation(AssertionError):
     """A part breaks a public law: the message names the part, the measured value and the bound."""
+
+
+def name_of(energy: AbstractEnergy) -> str:
+    """The class of an energy, with that of the energy inside it."""
+    inner = getattr(energy, "energy", None)
+    return f"{type(energy).__name__}({name_of(inner)})" if isinstance(inner, AbstractEnergy) else type(energy).__name__
+
+
+def rounding(energies: ArrayLike) -> np.ndarray:
+    """What float32 may lose: 64 units in the last place of an energy of this size."""
+    return np.asarray(64 * EPS * np.maximum(1.0, np.abs(np.asarray(energies, np.float64))))
 
 
 def bounded(part: str, law: str, measured: ArrayLike, bound: ArrayLike) -> None:

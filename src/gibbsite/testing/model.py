@@ -75,9 +75,9 @@ def check_model(
     if model.evidence is Evidence.EXACT and (view is None or capability(energy, Sampleable) is None):
         raise LawViolation(f"{name}: evidence EXACT, but as_energy() knows no constant or no exact draws; say NOT_ESTABLISHED or IMPLICIT.")
     if two_valued(energy.space) and energy.space.size <= 10:
-        logits = -jax.vmap(energy)(states(energy))
+        logits = -jax.vmap(energy)(states(energy.space))
         total = float(jax.nn.logsumexp(logits))
-        index = np.asarray(_rows(xs, states(energy)))
+        index = np.asarray(_rows(xs, states(energy.space)))
         chi_square(name, "draws against the density", np.bincount(index, minlength=len(logits)), np.exp(np.asarray(logits) - total))
     elif isinstance(energy.space, Reals) and energy.space.size <= 2 and box is not None:
         total = _check_plane(name, energy, np.asarray(xs), box)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
-from gibbsite.core import AbstractEnergy, Box, Callable, Latent, as_float, capability, draw, values
+from gibbsite.core import AbstractEnergy, AbstractSpace, Box, Callable, Latent, as_float, capability, configurations, discrete, draw, values
 from gibbsite.energies import BinaryRBM, GaussianMixture, GaussianRBM, Ising
 from gibbsite.thermo import enumerate_log_z
 
@@ -22,16 +22,26 @@ class Problem:
     sample: Function[..., PyTree]
 
 
-def states(energy: AbstractEnergy) -> Array:
-    """All configurations of a small two-valued space; bit i of the row number is site i."""
-    low, high = values(energy.space)
-    bits = (np.arange(2**energy.space.size)[:, None] >> np.arange(energy.space.size)) & 1
-    return jnp.asarray(low + (high - low) * bits, jnp.result_type(float)).reshape(-1, *energy.space.shape)
+def states(space: AbstractSpace) -> Array:
+    """All configurations of a small discrete space, in the order of `core.configurations`."""
+    return configurations(space, jnp.arange(len(values(space)) ** space.size))
+
+
+def numbers(space: AbstractSpace, xs: Array) -> np.ndarray:
+    """The row of each configuration in `states`."""
+    levels = np.asarray(values(space))
+    digits = np.searchsorted(levels, np.asarray(xs, np.float64).reshape(len(xs), -1) - 1e-6)
+    return digits @ len(levels) ** np.arange(space.size)
+
+
+def few_states(space: AbstractSpace, most: int) -> bool:
+    """Whether a space is discrete, with at most so many configurations."""
+    return discrete(space) and len(values(space)) ** space.size <= most
 
 
 def enumerated(energy: AbstractEnergy) -> Problem:
-    """A problem on a two-valued space of at most 2^16 states: everything from the list of states."""
-    xs = states(energy)
+    """A problem on a discrete space of at most 2^16 states: everything from the list of states."""
+    xs = states(energy.space)
     law = np.exp(-np.asarray(jax.vmap(energy)(xs), np.float64))
     below = jnp.asarray(np.cumsum(law)[:-1] / law.sum(), jnp.result_type(float))
 

@@ -1,4 +1,4 @@
-"""Partition functions summed outright: quadrature in one to three dimensions, enumeration of two-valued spaces.
+"""Partition functions summed outright: quadrature in one to three dimensions, enumeration of discrete spaces.
 
 Energies are evaluated on the device in chunks of one shape; the sums are made on the host in float64.
 """
@@ -14,10 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, ArrayLike, Box, Estimate, Evidence, Status, two_valued, values
+from gibbsite.core import AbstractEnergy, ArrayLike, Box, Estimate, Evidence, Status, Torus, configurations, discrete, values
+from gibbsite.core.reference import ends
 
 CHUNK = 2**16
-MOST_STATES = 25  # bits
+MOST_STATES = 2**25
 MOST_POINTS = 2**24
 NODES = 8  # Gauss-Legendre nodes of a panel
 FIRST_PANELS = {1: 128, 2: 16, 3: 4}
@@ -59,28 +60,32 @@ def _energies(energy: AbstractEnergy, xs: Float[Array, "n d"]) -> Float[Array, "
 
 @eqx.filter_jit
 def _energies_of_states(energy: AbstractEnergy, first: Array) -> Float[Array, " n"]:
-    """Energies of states `first`, `first + 1`, ...: bit i of the number is site i."""
-    low, high = values(energy.space)
-    number = first + jnp.arange(min(CHUNK, 2**energy.space.size), dtype=jnp.uint32)
-    bits = (number[:, None] >> jnp.arange(energy.space.size, dtype=jnp.uint32)) & 1
-    return _energies(energy, low + (high - low) * bits.astype(jnp.result_type(float)))
+    """Energies of the configurations numbered `first`, `first + 1`, ..., as many as a chunk holds."""
+    number = first + jnp.arange(min(CHUNK, _states(energy)))
+    return jax.vmap(energy)(configurations(energy.space, number))
+
+
+def _states(energy: AbstractEnergy) -> int:
+    return len(values(energy.space)) ** energy.space.size
 
 
 def enumerate_log_z(energy: AbstractEnergy) -> Estimate:
-    """log Z by summing all 2^n states of a space of spins or bits, n up to 25.
+    """log Z by summing all states of a discrete space (2^n of spins or bits), up to 2^25.
 
     Raises:
-        TypeError: the space is not two-valued.
+        TypeError: the space is not discrete.
         ValueError: it has too many states.
     """
-    sites = energy.space.size
-    if not two_valued(energy.space):
-        raise TypeError(f"enumerate_log_z sums states of Spins or Binary; {type(energy.space).__name__} has none to count: use quadrature.")
-    if sites > MOST_STATES:
-        raise ValueError(f"{type(energy).__name__} has 2^{sites} states; enumeration goes to 2^{MOST_STATES}: use anneal.")
+    if not discrete(energy.space):
+        raise TypeError(f"enumerate_log_z counts states, and {type(energy.space).__name__} has none to count: use quadrature.")
+    states = _states(energy)
+    if states > MOST_STATES:
+        sites = f"{len(values(energy.space))}^{energy.space.size}"
+        raise ValueError(f"{type(energy).__name__} has {sites} states; enumeration goes to 2^{math.log2(MOST_STATES):.0f}: use anneal.")
     total = _Sum()
-    for first in range(0, 2**sites, CHUNK):
-        total = total.add(np.asarray(_energies_of_states(energy, jnp.asarray(first, jnp.uint32)), np.float64))
+    for first in range(0, states, CHUNK):
+        energies = np.asarray(_energies_of_states(energy, jnp.asarray(first)), np.float64)
+        total = total.add(energies[: states - first])  # the last chunk may reach beyond the end
     return _finish(total, math.inf if total.total == 0 else total.rounding(), converged=True)
 
 
@@ -88,9 +93,9 @@ def quadrature(energy: AbstractEnergy, *, low: ArrayLike | None = None, high: Ar
     """log Z of an energy on one to three real numbers, by Gauss-Legendre panels between `low` and `high`.
 
     The number of panels doubles until two doublings in a row change Z by less than `rtol`. The error is the last change,
-    the rounding of the energies, and, unless the space is a `Box`, the mass in the outer sixteenth of the box on every
+    the rounding of the energies, and, unless the space is a `Box` or a `Torus`, the mass in the outer sixteenth of the box on every
     side: more than is left outside, if the density falls to half or less over that width. Heavier tails want a wider box.
-    `low` and `high` may be left out for a `Box`.
+    `low` and `high` may be left out for these.
 
     Raises:
         ValueError: too many dimensions, or no finite bounds.
@@ -110,20 +115,19 @@ def quadrature(energy: AbstractEnergy, *, low: ArrayLike | None = None, high: Ar
         if converged or (2 * panels * NODES) ** d > MOST_POINTS:
             break
         panels *= 2
-    rim = 0.0 if isinstance(energy.space, Box) else total.edge / total.total
+    rim = 0.0 if isinstance(energy.space, Box | Torus) else total.edge / total.total
     return _finish(total, max(changes, default=math.inf) + total.rounding() + rim, converged=converged)
 
 
 def _bounds(energy: AbstractEnergy, low: ArrayLike | None, high: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
     if low is None or high is None:
-        if not isinstance(energy.space, Box):
+        if not isinstance(energy.space, Box | Torus):
             raise ValueError(f"quadrature over {type(energy.space).__name__} needs low= and high=: a box that holds the law.")
-        low = energy.space.low if low is None else low
-        high = energy.space.high if high is None else high
-    ends = [np.broadcast_to(np.asarray(end, np.float64).ravel(), (energy.space.size,)) for end in (low, high)]
-    if not (np.all(np.isfinite(ends)) and np.all(ends[0] < ends[1])):
+        low, high = (own if given is None else given for own, given in zip(ends(energy.space), (low, high), strict=True))
+    bounds = [np.broadcast_to(np.asarray(end, np.float64).ravel(), (energy.space.size,)) for end in (low, high)]
+    if not (np.all(np.isfinite(bounds)) and np.all(bounds[0] < bounds[1])):
         raise ValueError(f"quadrature from low={low} to high={high}: both must be finite, low below high.")
-    return ends[0], ends[1]
+    return bounds[0], bounds[1]
 
 
 def _integrate(energy: AbstractEnergy, low: np.ndarray, high: np.ndarray, panels: int) -> _Sum:

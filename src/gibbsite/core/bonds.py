@@ -1,0 +1,53 @@
+"""Sites that interact in pairs: what moves of whole clusters and of planar rotors need to know of an energy."""
+
+from collections.abc import Callable as Function
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from gibbsite.core.energy import Capability, Conditionals, Scalar
+
+
+class Pairwise(Capability):
+    """A discrete energy of bonds between equal sites and of single sites, for moves of clusters.
+
+    Bond b joins the sites `edges[b]`, numbers in the flattened x, and the energy is higher by `gaps[b]` where they differ
+    than where they are equal (2 J of an Ising bond -J s s', J of a Potts bond -J [s = s']). `alone` are the logits of the
+    sites without their bonds, in the form of `Conditionals`. Tempering scales all; a sum has the bonds of both.
+    """
+
+    edges: Int[Array, "bonds 2"]
+    gaps: Float[Array, " bonds"]
+    alone: Float[Array, "..."]
+
+    def tempered(self, beta: Scalar) -> "Pairwise":
+        return Pairwise(self.edges, beta * self.gaps, beta * self.alone)
+
+    def plus(self, other: "Pairwise") -> "Pairwise":
+        edges, gaps = (jnp.concatenate(pair) for pair in ((self.edges, other.edges), (self.gaps, other.gaps)))
+        return Pairwise(edges, gaps, self.alone + other.alone)
+
+
+def no_bonds(alone: Float[Array, "..."]) -> Pairwise:
+    """Sites that do not feel each other."""
+    return Pairwise(jnp.zeros((0, 2), int), jnp.zeros(0), alone)
+
+
+class LocalFields(Capability):
+    """Angles of which each sees a field in the plane: `p(x_i | rest)` goes as `exp(h_i . (cos x_i, sin x_i))`.
+
+    `fields(x)` are the h of all sites at once, `blocks` as in `Conditionals`. Fields of a sum add, those of a tempered
+    energy scale.
+    """
+
+    fields: Function[[Float[Array, "*x"]], Float[Array, "*x 2"]]
+    blocks: Float[Array, "blocks *x"]
+
+    def tempered(self, beta: Scalar) -> "LocalFields":
+        scaled = Conditionals(self.fields, self.blocks).tempered(beta)
+        return LocalFields(scaled.logits, self.blocks)
+
+    def plus(self, other: Any) -> "LocalFields | None":
+        added = Conditionals(self.fields, self.blocks).plus(Conditionals(other.fields, other.blocks))
+        return None if added is None else LocalFields(added.logits, added.blocks)

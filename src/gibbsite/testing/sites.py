@@ -1,0 +1,97 @@
+"""The laws of sites: what single-site views of an energy say must be what the energy says."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from gibbsite.core import AbstractEnergy, Conditionals, LocalFields, Pairwise, capability, two_valued, values
+from gibbsite.testing.law import LawViolation, bounded, name_of, rounding
+
+SITES = (Conditionals, Pairwise, LocalFields)
+TURNS = (0.4, -1.1, 2.3)  # angles that a rotor is turned to
+
+
+def check_sites(energy: AbstractEnergy, xs: Float[Array, "n *x"]) -> None:
+    """Every single-site view that the energy has.
+
+    Raises:
+        LawViolation: names the view, the measured value and its bound.
+    """
+    if (conditionals := capability(energy, Conditionals)) is not None:
+        check_conditionals(energy, conditionals, xs)
+    if (bonds := capability(energy, Pairwise)) is not None:
+        check_pairwise(energy, bonds, xs)
+    if (fields := capability(energy, LocalFields)) is not None:
+        check_local_fields(energy, fields, xs)
+
+
+def check_conditionals(energy: AbstractEnergy, view: Conditionals, xs: Array) -> None:
+    """Logits are differences of energy at every site; blocks share out the sites; within a block no site feels another."""
+    name, levels = name_of(energy), jnp.asarray(values(energy.space))
+    _check_blocks(name, view.blocks)
+    sites = jnp.eye(energy.space.size).reshape(-1, *energy.space.shape)
+
+    def by_level(x: Array) -> Array:
+        """`*x levels`, less its first level (of a two-valued space: 0 and the logits)."""
+        logits = view.logits(x)
+        return jnp.stack([jnp.zeros_like(logits), logits], axis=-1) if two_valued(energy.space) else logits - logits[..., :1]
+
+    def one(x: Array) -> tuple[Array, Array, Array, Array]:
+        truth = jax.vmap(lambda s: jax.vmap(lambda v: energy(jnp.where(s > 0, v, x)))(levels))(sites)
+        logits, nextly = by_level(x), jnp.roll(levels, -1)[jnp.argmax(x[..., None] == levels, axis=-1)]
+        changed = jax.vmap(lambda s: by_level(jnp.where(s > 0, nextly, x)))(sites)
+        mates = _mates(view.blocks)
+        felt = jnp.max(jnp.abs(mates[..., None] * (changed - logits)))
+        return logits.reshape(len(sites), -1), truth[:, :1] - truth, felt, jnp.max(jnp.abs(truth))
+
+    logits, truth, felt, size = (np.asarray(a, np.float64) for a in jax.jit(jax.vmap(one))(xs))
+    bounded(name, "conditional logits against differences of energy", logits - truth, rounding(size)[:, None, None])
+    bounded(name, "logits of a block under flips of its other sites", felt, rounding(size))
+
+
+def _check_blocks(name: str, blocks: Float[Array, "blocks *x"]) -> None:
+    held = np.asarray(blocks)
+    if not (np.all((held == 0) | (held == 1)) and np.all(held.sum(axis=0) == 1)):
+        raise LawViolation(f"{name}: blocks of the conditionals must hold every site exactly once.")
+
+
+def _mates(blocks: Float[Array, "blocks *x"]) -> Float[Array, "sites *x"]:
+    """For each site the others of its block."""
+    flat = blocks.reshape(len(blocks), -1)
+    return (flat.T @ flat - jnp.eye(flat.shape[1])).reshape(-1, *blocks.shape[1:])
+
+
+def check_pairwise(energy: AbstractEnergy, view: Pairwise, xs: Float[Array, "n *x"]) -> None:
+    """The energy is the sum of gaps over bonds whose sites differ, less the logits of the sites' levels, up to a constant."""
+    levels = jnp.asarray(values(energy.space))
+
+    def rebuilt(x: Array) -> Array:
+        flat = jnp.ravel(x)
+        unequal = flat[view.edges[:, 0]] != flat[view.edges[:, 1]]
+        taken = (x == levels[-1]) if two_valued(energy.space) else x[..., None] == levels
+        return jnp.sum(jnp.where(unequal, view.gaps, 0.0)) - jnp.sum(jnp.where(taken, view.alone, 0.0))
+
+    truth, found = (np.asarray(jax.jit(jax.vmap(f))(xs), np.float64) for f in (energy, rebuilt))
+    gap = found - truth
+    bounded(name_of(energy), "bonds and single sites against the energy", gap - gap[0], 2 * rounding(truth) + 2 * rounding(found))
+
+
+def check_local_fields(energy: AbstractEnergy, view: LocalFields, xs: Float[Array, "n *x"]) -> None:
+    """Turning one rotor changes the energy as its field says; the field depends on no rotor of its block, its own included."""
+    name = name_of(energy)
+    _check_blocks(name, view.blocks)
+    sites, turns = jnp.eye(energy.space.size).reshape(-1, *energy.space.shape), jnp.asarray(TURNS)
+    plane = jnp.stack([jnp.cos(turns), jnp.sin(turns)])
+
+    def one(x: Array) -> tuple[Array, Array, Array, Array]:
+        truth = jax.vmap(lambda s: jax.vmap(lambda angle: energy(jnp.where(s > 0, angle, x)))(turns))(sites)
+        fields = view.fields(x)
+        turned = jax.vmap(lambda s: view.fields(jnp.where(s > 0, x + 1.0, x)))(sites)
+        felt = jnp.max(jnp.abs((_mates(view.blocks) + sites)[..., None] * (turned - fields)))
+        pull = fields.reshape(len(sites), 2) @ plane
+        return pull - pull[:, :1], truth[:, :1] - truth, felt, jnp.max(jnp.abs(truth))
+
+    pull, truth, felt, size = (np.asarray(a, np.float64) for a in jax.jit(jax.vmap(one))(xs))
+    bounded(name, "local fields against differences of energy", pull - truth, rounding(size)[:, None, None])
+    bounded(name, "local fields under turns of the block's rotors", felt, rounding(size))
