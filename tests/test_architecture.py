@@ -27,6 +27,7 @@ FLOORS = [
     {"models"},
     {"train"},
     {"compare"},
+    {"simulate"},
     {"cli"},
     {"__main__"},
 ]

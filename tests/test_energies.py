@@ -25,10 +25,11 @@ from gibbsite.core import (
     Spins,
     Sum,
     Tempered,
+    Torus,
     capability,
+    discrete,
     log_prob,
     reference,
-    two_valued,
 )
 from gibbsite.core.space import as_shape
 from gibbsite.energies import BinaryRBM, GaussianMixture, GaussianRBM, Ising, Rescaled
@@ -245,8 +246,8 @@ def test_small_torus_is_refused() -> None:
 def test_problems_are_exact(name: str) -> None:
     problem = problems.PROBLEMS[name]()
     space = problem.energy.space
-    ends = {} if isinstance(space, Box) else {"low": -16, "high": 16}
-    truth = enumerate_log_z(problem.energy) if two_valued(space) else quadrature(problem.energy, **ends)
+    ends = {} if isinstance(space, Box | Torus) else {"low": -16, "high": 16}
+    truth = enumerate_log_z(problem.energy) if discrete(space) else quadrature(problem.energy, **ends)
     assert problem.log_z == pytest.approx(truth.value, abs=1e-5)
     xs = jax.jit(jax.vmap(lambda k: problem.sample(key=k)))(jax.random.split(KEY, 2**15))
     _follow(name, "draws", problem.energy, xs)

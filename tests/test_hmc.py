@@ -10,8 +10,9 @@ from gibbsite.core import Geometric, Normal, Reals, Repeat, draw, schedule
 from gibbsite.models.chains import warmed_draw
 from gibbsite.objectives import PersistentContrastiveDivergence
 from gibbsite.samplers import HMC, MALA, ParallelTempering, Silent, sample
-from gibbsite.samplers.hamiltonian import _lost, _Phase
-from gibbsite.samplers.slope import evaluate, metropolis
+from gibbsite.samplers.metropolis import metropolis
+from gibbsite.samplers.phase import Phase, lost
+from gibbsite.samplers.slope import evaluate
 from gibbsite.testing import LawViolation, problems
 from gibbsite.testing.kernel import check_exact_start, check_reversible
 from gibbsite.testing.objective import Shifted
@@ -96,7 +97,7 @@ def test_a_sweep_of_step_sizes_compiles_once() -> None:
 def test_a_trajectory_leads_back() -> None:
     """With the velocity turned round, the same steps lead to the start, so that volume and law are kept."""
     kernel, x = HMC(0.3, [0.7, 1.1], steps=7), MIX.sample(key=KEY)
-    start = _Phase(evaluate(MIX.energy, x), jnp.array([0.4, -1.2]))
+    start = Phase(evaluate(MIX.energy, x), jnp.array([0.4, -1.2]))
     end = kernel._trajectory(MIX.energy, start, kernel.step_size)
     back = kernel._trajectory(MIX.energy, end._replace(velocity=-end.velocity), kernel.step_size)
     np.testing.assert_allclose(back.at.position, x, atol=1e-5)
@@ -107,7 +108,7 @@ def test_a_trajectory_leads_back() -> None:
 
 
 def _flat(kernel: HMC, q):
-    end = kernel._trajectory(MIX.energy, _Phase(evaluate(MIX.energy, q[:2]), q[2:]), kernel.step_size)
+    end = kernel._trajectory(MIX.energy, Phase(evaluate(MIX.energy, q[:2]), q[2:]), kernel.step_size)
     return jnp.concatenate([end.at.position, end.velocity])
 
 
@@ -116,7 +117,7 @@ class NoKinetic(HMC):
 
     def step(self, energy, state, *, key):
         kick, coin = jax.random.split(key)
-        start = _Phase(state, jax.random.normal(kick, state.position.shape))
+        start = Phase(state, jax.random.normal(kick, state.position.shape))
         end = self._trajectory(energy, start, self.step_size)
         return metropolis(state.energy - end.at.energy, end.at, state, key=coin)
 
@@ -133,9 +134,9 @@ class Cautious(HMC):
 
     def step(self, energy, state, *, key):
         kick, coin = jax.random.split(key)
-        start = _Phase(state, jax.random.normal(kick, state.position.shape))
+        start = Phase(state, jax.random.normal(kick, state.position.shape))
         end = self._trajectory(energy, start, self.step_size / (1 + jnp.linalg.norm(state.grad)))
-        return metropolis(_lost(start, end), end.at, state, key=coin)
+        return metropolis(lost(start, end), end.at, state, key=coin)
 
 
 @pytest.mark.parametrize("broken", [NoKinetic, HalfKick, Cautious])
@@ -164,7 +165,7 @@ def test_hyper_parameters_without_meaning_are_refused(make, message: str) -> Non
 
 
 def test_spins_are_refused() -> None:
-    with pytest.raises(TypeError, match="HMC moves on Reals or Box, not on Spins"):
+    with pytest.raises(TypeError, match="HMC moves on Reals or Box or Torus, not on Spins"):
         HMC(0.1).init(problems.ising().energy, jnp.ones((3, 3)), key=KEY)
 
 

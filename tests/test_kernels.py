@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from registry.kernels import GAUSS, KERNELS, exact_rungs, witness
+from registry.kernels import GAUSS, KERNELS, STARTS, exact_rungs, path_of, witness
 
 from gibbsite.core import Callable, Cycle, Geometric, Info, Mixture, Normal, Reals, Repeat, Tempering, as_float, need, no_work, schedule
 from gibbsite.core.energy import Conditionals
@@ -34,9 +34,8 @@ def test_laws(name: str) -> None:
     """2^18 draws for kernels that accept by a formula: enough to see a log acceptance that is off by 0.05."""
     kernel, problem = KERNELS[name]
     draws = 2**18 if name in ("mala", "hmc", "gibbs with gradients", "parallel tempering") else 2**15
-    start = exact_rungs if isinstance(kernel, ParallelTempering) else None
-    path = problem.energy.path() if name == "block gibbs" else None
-    check_kernel(kernel, problem, start=start, path=path, draws=draws, key=KEY)
+    draws = 2**12 if name == "multispin" else draws  # each is of 32 copies
+    check_kernel(kernel, problem, start=STARTS.get(name), path=path_of(problem), draws=draws, key=KEY)
 
 
 @pytest.mark.parametrize("name", [name for name, (kernel, _) in KERNELS.items() if kernel.reports_work])

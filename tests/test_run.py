@@ -7,7 +7,7 @@ import pytest
 
 from gibbsite.core import Binary, Callable, Evidence, Histogram, Normal, Reals, Spins, Status
 from gibbsite.energies import GaussianMixture, Ising
-from gibbsite.samplers import MALA, ULA, Gibbs, ParallelTempering, Progress, Silent, sample
+from gibbsite.samplers import MALA, ULA, Gibbs, GibbsWithGradients, ParallelTempering, Progress, Silent, sample, stderr
 from gibbsite.samplers.start import check_counts, check_parts
 from gibbsite.testing import problems
 
@@ -51,6 +51,46 @@ def test_continued_run_is_one_long_run(kernel) -> None:
     whole = draw(12, warmup=20)
     np.testing.assert_array_equal(np.concatenate([head.samples, tail.samples], axis=1), whole.samples)
     assert tail.steps == whole.steps == 32
+
+
+def test_until_the_error_is_small_enough_is_one_long_run() -> None:
+    def draw(draws, **options):
+        return sample(MALA(0.3), MIX.energy, chains=32, warmup=20, draws=draws, observe=first, progress=Silent(), key=KEY, **options)
+
+    run = draw(60, until=stderr("first") < 0.05)
+    doublings = np.log2(run.draws / 64)  # 60 draws do not fill 32 batches evenly
+    assert doublings == int(doublings) >= 2 and run["first"].stderr < 0.05
+    assert draw(run.draws // 2)["first"].stderr >= 0.05
+    whole = draw(run.draws)
+    for name in ("first", "energy"):
+        assert run[name].value == pytest.approx(whole[name].value, rel=1e-6)
+        assert run[name].stderr == pytest.approx(whole[name].stderr, rel=1e-5)
+        assert run.rows[name].rhat == pytest.approx(whole.rows[name].rhat, rel=1e-6)
+
+
+def test_traces_are_the_values_of_observables_spread_over_the_draws() -> None:
+    run = sample(MALA(0.3), MIX.energy, chains=4, warmup=5, draws=50, observe=first, keep=5, trace=10, progress=Silent(), key=KEY)
+    np.testing.assert_array_equal(run.traces["first"], run.samples[:, :, 0])
+    assert run.traces["energy"].shape == (4, 10)
+    np.testing.assert_allclose(run.traces["energy"][:, -1], jax.vmap(MIX.energy)(run.samples[:, -1]), rtol=1e-5)
+    long = sample(MALA(0.3), MIX.energy, chains=4, warmup=5, draws=32, most=64, until=stderr() < 1e-6, trace=8, progress=Silent(), key=KEY)
+    whole = sample(MALA(0.3), MIX.energy, chains=4, warmup=5, draws=64, trace=8, progress=Silent(), key=KEY)
+    np.testing.assert_array_equal(long.traces["energy"], whole.traces["energy"])
+    assert sample(MALA(0.3), MIX.energy, chains=4, draws=4, progress=Silent(), key=KEY).traces == {}
+
+
+def test_until_ends_where_draws_are_of_no_use_or_too_many() -> None:
+    flat = Callable(lambda params, x: jnp.zeros(()), None, Spins(2))
+    held = sample(MALA(0.3), MIX.energy, chains=4, draws=32, most=100, until=stderr() < 1e-6, progress=Silent(), key=KEY)
+    assert held.draws == 64 and held.energy.stderr > 1e-6
+    stuck = sample(GibbsWithGradients(), flat, chains=4, draws=32, until=stderr() < 1e-6, progress=Silent(), key=KEY)
+    assert stuck.draws == 32 and stuck.energy.status is Status.CONSTANT
+    with pytest.raises(KeyError, match="'first', which is not observed; there are energy"):
+        sample(MALA(0.3), MIX.energy, until=stderr("first") < 0.1, key=KEY)
+    with pytest.raises(ValueError, match="give a positive limit"):
+        assert stderr("energy") < 0.0
+    with pytest.raises(ValueError, match="the number of draws is not known beforehand"):
+        sample(MALA(0.3), MIX.energy, until=stderr() < 0.1, keep=1, key=KEY)
 
 
 def test_unmixed_chains_are_flagged() -> None:

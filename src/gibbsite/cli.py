@@ -19,12 +19,14 @@ from gibbsite.compare.store import FullError
 from gibbsite.compare.summary import lines
 from gibbsite.compare.table import show
 from gibbsite.data import DataError
+from gibbsite.simulate import TARGETS, TargetError, limit, setting, simulate
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 ABOUT = "Energies defined, sampled, normalised, learned from data, and compared."
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the energy, such as side=64.")]
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT, epilog="Example: gibbsite compare moons"
@@ -99,6 +101,40 @@ def compare(
     if done.failed:
         typer.echo(f"{len(done.failed)} of {len(done.records)} fits failed; the same command tries them again.", err=True)
         raise typer.Exit(FAILED)
+
+
+@app.command(epilog="Examples: gibbsite sample ising --set side=64 --beta 0.44; gibbsite sample mine.py:energy --until energy=0.01")
+def sample(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help=f"One of {', '.join(TARGETS)}; or file.py:name.")],
+    *,
+    kernel: Annotated[str, typer.Option(help="auto: by the space of the energy and by what it can do.")] = "auto",
+    settings: Settings = None,
+    beta: Annotated[float, typer.Option(help="Inverse temperature.")] = 1.0,
+    chains: Annotated[int, typer.Option(help="Independent chains.")] = 64,
+    warmup: Annotated[int, typer.Option(help="Steps that tune the kernel and are thrown away.")] = 500,
+    draws: Annotated[int, typer.Option(help="Steps of each chain; with --until, of the first round.")] = 1000,
+    until: Annotated[str | None, typer.Option(metavar="NAME=ERROR", help="Sample until this error bar is so small: energy=0.01.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the random numbers.")] = 0,
+    out: Annotated[pathlib.Path | None, typer.Option(help="A folder for results.json and figures; default: none are written.")] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Sample an energy, and print its observables with their errors.
+
+    Energies are those of the target itself, not tempered.
+    """
+    try:
+        held = dict(setting(text) for text in settings or ())
+        done = simulate(target, held, kernel=kernel, beta=beta, chains=chains, warmup=warmup, draws=draws, until=limit(until), seed=seed)
+    except (TargetError, ValueError, TypeError) as error:
+        _refuse(error, debug=debug)
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    typer.echo(done.json() if as_json else str(done))
+    if out is not None:
+        made = done.write(out)
+        typer.echo(f"Written: {', '.join(str(path) for path in made)}", err=as_json)
 
 
 @app.command(epilog="Example: gibbsite report gibbsite-default")

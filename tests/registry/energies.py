@@ -24,7 +24,36 @@ from gibbsite.core import (
     need,
 )
 from gibbsite.data import Checkerboard, IsingTorus
-from gibbsite.energies import GaussianMixture, Ising, NeuralEnergy, Offset, Rescaled
+from gibbsite.energies import (
+    XY,
+    Banana,
+    BlumeCapel,
+    BoltzmannMachine,
+    Clock,
+    Copies,
+    Coulomb,
+    DenseBoltzmannMachine,
+    DenseHopfield,
+    DoubleWell,
+    DoubleWellParticles,
+    Funnel,
+    Gaussian,
+    GaussianMixture,
+    Ising,
+    LennardJones,
+    ManyWell,
+    MuellerBrown,
+    NeuralEnergy,
+    Offset,
+    Phi4,
+    Posterior,
+    Potts,
+    Rescaled,
+    Ring,
+    Rosenbrock,
+    Transformed,
+    Yukawa,
+)
 from gibbsite.models import GAN, VAE, Autoregressive, Diffusion, Flow, InDataUnits, ProbabilityFlow
 from gibbsite.models.noising import Cosine, FreeField
 from gibbsite.nets import MLP, TimedMLP
@@ -35,10 +64,22 @@ _MIX = GaussianMixture([[1.0, 1.5], [-1.5, 0.0]], [0.5, 0.8], [1.0, 2.0])
 _COINS = Coins(Binary(3), [0.5, -0.8, 0.2], 0.7)
 _RBM, _GAUSSIAN_RBM = problems.rbm().energy, problems.gaussian_rbm().energy
 _RESCALED_RBM = Rescaled(_GAUSSIAN_RBM, [2.0, -1.0], [0.5, 2.0])
+_SOME = jax.random.normal(jax.random.key(8), (36,))
+_EDGES, _DENSE = [(0, 1), (3, 1), (1, 4), (2, 0), (4, 3), (0, 4)], jnp.triu(_SOME[:16].reshape(4, 4), 1)
 
 
 def _quartic(params, x):
     return jnp.sum(params * x**4 - x)
+
+
+def _rate(params, x):
+    """A gamma law of shape 2.5, a Gaussian, and an exponential law turned round: each axis with ends of its own."""
+    return params * x[0] - 1.5 * jnp.log(x[0]) + x[1] ** 2 / 2 + 2 * (1 - x[2])
+
+
+def _logistic(x, data):
+    rows, ones = data
+    return jnp.sum(jax.nn.log_sigmoid(ones * (rows @ x)))
 
 
 ENERGIES: dict[str, AbstractEnergy] = {
@@ -52,8 +93,27 @@ ENERGIES: dict[str, AbstractEnergy] = {
     "independent": Independent((Normal([1.0], [0.5]), _COINS)),
     "mixture": _MIX,
     "ising": problems.ising().energy,
+    "copies": Copies(Coins(Spins(3), [0.5, -0.8, 0.2]), 2),
+    "copies of a torus": Copies(Ising(4, 0.3), 2),
     "ising even": Ising((4, 6), 0.44, -0.2),
     "ising torus": IsingTorus.at(3, 4, 0.4),
+    "ising ring": Ising((5,), [_SOME[:5]], 0.3),
+    "ising in space": Ising((3, 3, 4), 0.22, 0.1),
+    "ising bonds open": Ising((2, 2, 3), _SOME.reshape(3, 2, 2, 3), _SOME[:12].reshape(2, 2, 3), periodic=False),
+    "potts": Potts((3, 3), 3, _SOME[:18].reshape(2, 3, 3), [0.2, -0.1, 0.4]),
+    "potts open": Potts((2, 3), (0, 1, 3, 7), 0.6, _SOME[:24].reshape(2, 3, 4), periodic=False),
+    "xy": XY((3, 4), _SOME[:24].reshape(2, 3, 4), [0.4, -0.2]),
+    "xy open": XY((3,), 0.8, _SOME[:6].reshape(3, 2), periodic=False),
+    "clock": Clock((3, 3), 5, 0.7, [0.4, -0.2]),
+    "clock open": Clock((4,), 3, [_SOME[:4]], periodic=False),
+    "blume capel": BlumeCapel((3, 4), 0.6, 0.8, 0.2),
+    "blume capel open": BlumeCapel((4,), [_SOME[:4]], -0.3, _SOME[4:8], periodic=False),
+    "phi4": Phi4((2, 3), -1.0, 0.7),
+    "machine": BoltzmannMachine(Spins(5), _EDGES, _SOME[:6], _SOME[6:11]),
+    "machine of bits": BoltzmannMachine(Binary((2, 3)), _EDGES, _SOME[:6], 0.3),
+    "dense machine": DenseBoltzmannMachine(Spins(4), _DENSE + _DENSE.T, _SOME[:4]),
+    "dense machine of bits": DenseBoltzmannMachine(Binary((2, 2)), _DENSE + _DENSE.T, -0.2),
+    "dense hopfield": DenseHopfield([[1.0, -0.5], [-0.3, 0.8], [0.4, 1.2]], 2.0),
     "rbm": _RBM,
     "gaussian rbm": _GAUSSIAN_RBM,
     "joint": need(_RBM, Latent, "registry").joint,
@@ -78,5 +138,20 @@ ENERGIES: dict[str, AbstractEnergy] = {
     "vae bits": VAE.on(Binary(3), 1, (4,), components=1, key=jax.random.key(5)).as_energy(),
     "vae in data units": InDataUnits(VAE.linear(2, 1, key=jax.random.key(6)), jnp.array([2.0, -1.0]), jnp.array([0.5, 2.0])).as_energy(),
     "two spins": TwoSpins(0.8, [0.9, -0.4]),
+    "gaussian": Gaussian([1.0, -0.5], [[2.0, 0.6], [0.6, 0.5]]),
+    "double well": DoubleWell(),
+    "many well": ManyWell(2),
+    "mueller brown": MuellerBrown(),
+    "ring": Ring(2, 1.5, 0.5),
+    "funnel": Funnel(3, 0.5),
+    "rosenbrock": Rosenbrock(3, 2, 3.0, 1.5, 0.5),
+    "banana": Banana(2, 0.4, 1.5),
+    "posterior": Posterior(Normal([0.5, 0.0], [1.0, 2.0]), _logistic, (jnp.array([[1.0, 0.5], [-0.3, 2.0]]), jnp.array([1.0, -1.0]))),
+    "transformed": Transformed(Uniform(Box([-1.0, 0.0], [2.0, 0.5]))),
+    "transformed axes": Transformed(Callable(_rate, 2.0, Box([0.0, -jnp.inf, -jnp.inf], [jnp.inf, jnp.inf, 1.0]))),
+    "lennard jones": LennardJones(3, 2, 1.0, 0.5, 0.7),
+    "double well particles": DoubleWellParticles(3, 2, -0.5, -1.0, 0.3, 1.5, 0.8),
+    "yukawa": Yukawa(3, 2, 1.5, 12.0, 1.3),
+    "coulomb": Coulomb(3, 2.0),
     "checkerboard": Checkerboard(),
 }

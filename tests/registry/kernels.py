@@ -6,12 +6,64 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, Cycle, Geometric, Mixture, Normal, Normalised, Repeat, Sampleable, reference
-from gibbsite.samplers import HMC, MALA, ULA, BlockGibbs, Gibbs, GibbsWithGradients, ParallelTempering
+from gibbsite.core import (
+    AbstractEnergy,
+    AbstractKernel,
+    AbstractPath,
+    Coins,
+    Cycle,
+    Geometric,
+    Linear,
+    Mixture,
+    Normal,
+    Normalised,
+    Repeat,
+    Sampleable,
+    Spins,
+    reference,
+)
+from gibbsite.energies import Copies, Ising
+from gibbsite.samplers import (
+    BAOAB,
+    GHMC,
+    HMC,
+    MALA,
+    OBABO,
+    ULA,
+    Barker,
+    BlockGibbs,
+    DiscreteLangevin,
+    EllipticalSlice,
+    Gibbs,
+    GibbsWithGradients,
+    Houdayer,
+    Independence,
+    LocallyBalanced,
+    Metropolis,
+    Multispin,
+    Overrelaxation,
+    ParallelTempering,
+    PathAuxiliary,
+    RandomWalk,
+    RotorHeatBath,
+    SingleSite,
+    Slice,
+    Stretch,
+    SwendsenWang,
+    TamedULA,
+    UnadjustedDiscreteLangevin,
+    Wolff,
+    barker,
+)
+from gibbsite.samplers.houdayer import Couple
+from gibbsite.samplers.stretch import Walkers
 from gibbsite.testing import plane, problems, spins
 from gibbsite.testing.crooks import Witness
 
 _MIX, _ISING, _RBM = problems.mixture(), problems.ising(), problems.rbm()
+_GLASS, _POTTS, _CAPEL, _MACHINE, _XY = problems.glass(), problems.potts(), problems.blume_capel(), problems.machine(), problems.xy()
+_TORUS = problems.torus()
+_COOLED = Linear(Coins(_TORUS.energy.space, 0.0), Copies(Ising(4, 0.0)), _TORUS.energy)  # copies of a torus all the way
 _WELL = Normal([1.0, -0.5], [0.6, 1.4])
 GAUSS = problems.Problem(_WELL, float(_WELL._log_z()), _WELL._sample)
 
@@ -21,10 +73,55 @@ KERNELS: dict[str, tuple[AbstractKernel, problems.Problem]] = {
     "mala in a box": (MALA(0.4), problems.wedge()),
     "hmc": (HMC(0.3, [0.7, 1.1], 0.3, steps=4), _MIX),
     "hmc in a box": (HMC(0.4, steps=3), problems.wedge()),
+    "ula on a torus": (ULA(0.1, [0.7, 1.1, 0.9]), _XY),
+    "mala on a torus": (MALA(0.8, [0.7, 1.1, 0.9]), _XY),
+    "hmc on a torus": (HMC(0.6, [1.4, 2.2, 1.8], steps=3), _XY),
+    "tamed ula": (TamedULA(0.1, [0.7, 1.1]), _MIX),
+    "barker": (Barker(0.9, [0.7, 1.1]), _MIX),
+    "barker on a torus": (Barker(1.8, [0.7, 1.1, 0.9]), _XY),
+    "baoab": (BAOAB(0.5, 1.5, [0.7, 1.1]), _MIX),
+    "baoab on a torus": (BAOAB(0.6, 0.8), _XY),
+    "obabo": (OBABO(0.4, 1.5, [0.7, 1.1]), _MIX),
+    "ghmc": (GHMC(0.7, 0.8, [0.7, 1.1], steps=2), _MIX),
+    "ghmc in a box": (GHMC(0.4, 0.8), problems.wedge()),
+    "random walk": (RandomWalk(0.8, [[0.9, 0.0], [0.3, 0.6]]), _MIX),
+    "random walk in a box": (RandomWalk(0.5, [0.7, 1.4]), problems.wedge()),
+    "random walk on a torus": (RandomWalk(1.5), _XY),
+    "independence": (Independence(Normal([0.2, 0.6], [1.8, 1.5])), _MIX),
+    "independence of spins": (Independence(Coins(Spins((3, 3)), 0.2)), _ISING),
+    "slice": (Slice(1.5, [0.7, 1.1]), _MIX),
+    "slice in a box": (Slice(0.4, widths=3), problems.wedge()),
+    "slice on a torus": (Slice(2.0), _XY),
+    "elliptical slice": (EllipticalSlice(Normal([0.3, -0.2], [1.5, 1.2])), _MIX),
+    "stretch": (Stretch(walkers=6), _MIX),
     "gibbs": (Gibbs(), _ISING),
     "gibbs backward": (Gibbs(backward=True), _ISING),
     "block gibbs": (BlockGibbs(), _RBM),
     "gibbs with gradients": (GibbsWithGradients(), _ISING),
+    "gibbs of levels": (Gibbs(), _POTTS),
+    "single site": (SingleSite(), _ISING),
+    "single site of levels": (Repeat(SingleSite(), 3), _POTTS),
+    "metropolis": (Metropolis(), _ISING),
+    "metropolis backward, of levels": (Metropolis(backward=True), _POTTS),
+    "gibbs with gradients of levels": (GibbsWithGradients(), _CAPEL),
+    "path auxiliary": (PathAuxiliary(3), _ISING),
+    "path auxiliary of levels": (PathAuxiliary(6), _CAPEL),
+    "locally balanced": (LocallyBalanced(), _MACHINE),
+    "locally balanced of levels": (LocallyBalanced(barker), _POTTS),
+    "discrete langevin": (DiscreteLangevin(0.7), _MACHINE),
+    "discrete langevin of levels": (DiscreteLangevin(0.9), _CAPEL),
+    "unadjusted discrete langevin": (UnadjustedDiscreteLangevin(0.4), _MACHINE),
+    "unadjusted discrete langevin of levels": (UnadjustedDiscreteLangevin(0.3), _CAPEL),
+    "swendsen-wang": (SwendsenWang(), _GLASS),
+    "swendsen-wang of bits": (SwendsenWang(), _MACHINE),
+    "swendsen-wang of levels": (SwendsenWang(), _POTTS),
+    "wolff": (Wolff(), _GLASS),
+    "wolff of levels": (Wolff(), _POTTS),
+    "wolff of rotors": (Wolff(), _XY),
+    "multispin": (Multispin(), _TORUS),
+    "houdayer": (Houdayer(Gibbs()), _GLASS),
+    "rotor heat bath": (RotorHeatBath(), _XY),
+    "overrelaxation": (Cycle((RotorHeatBath(backward=True), Overrelaxation())), _XY),
     "repeat": (Repeat(ULA(0.05), 3), _MIX),
     "cycle": (Cycle((ULA(0.1), MALA(0.4), ULA(0.03))), _MIX),
     "mixture": (Mixture((MALA(0.1), MALA(0.8)), [0.3, 0.7]), _MIX),
@@ -38,6 +135,20 @@ def exact_rungs(kernel, key):
     noise = jax.random.normal(rest, (len(kernel.betas), 2))
     xs = _WELL.loc + _WELL.scale * noise / jnp.sqrt(kernel.betas)[:, None]
     return kernel.init(_WELL, xs[-1], key=first)._replace(positions=xs)
+
+
+def exact_couple(kernel, key):
+    """Two independent draws."""
+    return Couple(*(_GLASS.sample(key=k) for k in jax.random.split(key)))
+
+
+def exact_walkers(kernel, key):
+    """As many independent draws as there are walkers."""
+    xs = jax.vmap(lambda k: _MIX.sample(key=k))(jax.random.split(key, kernel.walkers))
+    return Walkers(xs, jax.vmap(_MIX.energy)(xs), jnp.zeros((), int))
+
+
+STARTS = {"parallel tempering": exact_rungs, "houdayer": exact_couple, "stretch": exact_walkers}  # whole states of populations
 
 
 class Known(AbstractEnergy):
@@ -58,11 +169,16 @@ class Known(AbstractEnergy):
         return (*self.energy.views(), Normalised(lambda: jnp.asarray(self.log_z)), Sampleable(self.sample))
 
 
+def path_of(problem: problems.Problem) -> AbstractPath | None:
+    """A path of its own, where the geometric one loses the view that the kernel needs."""
+    return problem.energy.path() if problem is _RBM else _COOLED if problem is _TORUS else None
+
+
 def witness(name: str) -> Witness:
     """A path between known ends on which the named kernel can move."""
     problem = KERNELS[name][1]
-    if problem is _RBM:
-        return problem.energy.path(), Known(problem.energy, problem.log_z, problem.sample)
-    if "in a box" in name:
+    if (path := path_of(problem)) is not None:
+        return path, Known(problem.energy, problem.log_z, problem.sample)
+    if "in a box" in name or any(problem is other for other in (_GLASS, _POTTS, _CAPEL, _MACHINE, _XY)):
         return Geometric(reference(problem.energy.space), problem.energy), Known(problem.energy, problem.log_z, problem.sample)
     return spins() if problem is _ISING else plane()

@@ -1,6 +1,6 @@
 """The vocabulary: spaces, energies, paths, kernels, observers, objectives, models and estimates."""
 
-from gibbsite.core.bonds import LocalFields, Pairwise, no_bonds
+from gibbsite.core.bonds import LocalFields, Pairwise, UniformBonds, no_bonds
 from gibbsite.core.compose import Cycle, Mixture, Repeat
 from gibbsite.core.energy import (
     AbstractEnergy,
@@ -99,6 +99,7 @@ __all__ = [
     "Tempering",
     "Torus",
     "Uniform",
+    "UniformBonds",
     "as_float",
     "capability",
     "concise",

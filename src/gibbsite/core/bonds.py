@@ -10,11 +10,13 @@ from gibbsite.core.energy import Capability, Conditionals, Scalar
 
 
 class Pairwise(Capability):
-    """A discrete energy of bonds between equal sites and of single sites, for moves of clusters.
+    """An energy of bonds between pairs of sites and of single sites, for moves of clusters.
 
-    Bond b joins the sites `edges[b]`, numbers in the flattened x, and the energy is higher by `gaps[b]` where they differ
-    than where they are equal (2 J of an Ising bond -J s s', J of a Potts bond -J [s = s']). `alone` are the logits of the
-    sites without their bonds, in the form of `Conditionals`. Tempering scales all; a sum has the bonds of both.
+    Bond b joins the sites `edges[b]`, numbers in the flattened x. On a discrete space the energy is higher by `gaps[b]` where they
+    differ than where they are equal (2 J of an Ising bond -J s s', J of a Potts bond -J [s = s']), and `alone` are the logits of
+    the sites without their bonds, in the form of `Conditionals`. On a `Torus` it is higher by `gaps[b]` where two angles are
+    opposite, and by `gaps[b] (1 - cos(a - a')) / 2` anywhere (2 J of a bond -J cos(a - a')); `alone` are the fields, in the form of
+    `LocalFields`. Tempering scales all; a sum has the bonds of both.
     """
 
     edges: Int[Array, "bonds 2"]
@@ -32,6 +34,18 @@ class Pairwise(Capability):
 def no_bonds(alone: Float[Array, "..."]) -> Pairwise:
     """Sites that do not feel each other."""
     return Pairwise(jnp.zeros((0, 2), int), jnp.zeros(0), alone)
+
+
+class UniformBonds(Capability):
+    """Spins on a square torus, each bond with the energy `-coupling s s'`, and nothing else: what is moved in packed form.
+
+    Tempering scales the coupling; a sum loses it, for what is added need not be of this form.
+    """
+
+    coupling: Scalar
+
+    def tempered(self, beta: Scalar) -> "UniformBonds":
+        return UniformBonds(beta * self.coupling)
 
 
 class LocalFields(Capability):

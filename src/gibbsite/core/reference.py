@@ -56,7 +56,7 @@ class Uniform(AbstractEnergy):
 
     def views(self) -> tuple[Capability, ...]:
         fields = LocalFields(_no_fields, jnp.ones((1, *self.space.shape)))
-        angles = (fields,) if isinstance(self.space, Torus) else ()
+        angles = (fields, no_bonds(jnp.zeros((*self.space.shape, 2)))) if isinstance(self.space, Torus) else ()
         return (Normalised(self._log_z), Sampleable(self._sample), *angles)
 
     def _log_z(self) -> Scalar:

@@ -1,62 +1,56 @@
 """Spins on a lattice."""
 
-from collections.abc import Sequence
-from typing import SupportsIndex
-
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Conditionals, Spins, as_float
+from gibbsite.core import AbstractEnergy, AbstractSpace, ArrayLike, Capability, Conditionals, Pairwise, Spins, UniformBonds, as_float
 from gibbsite.core.energy import Scalar
-from gibbsite.core.space import as_shape
+from gibbsite.energies.grid import as_sides, beside, bonds_of, check_lattice, check_shape, colours, neighbours, over_bonds
 
 
-def _sides(side: SupportsIndex | Sequence[SupportsIndex]) -> tuple[int, ...]:
-    sides = as_shape(side)
-    return sides * 2 if len(sides) == 1 else sides
+def _as_field(field: ArrayLike | None) -> Array | None:
+    return None if field is None else as_float(field)
 
 
 class Ising(AbstractEnergy):
-    """`U(s) = -coupling sum_<ij> s_i s_j - field sum_i s_i` on a periodic square lattice (Onsager 1944; J/kT = coupling).
+    """`U(s) = -sum_<ij> coupling_ij s_i s_j - sum_i field_i s_i` on a hypercubic lattice (Ising 1925; J/kT = coupling).
 
-    `side` is one number or (rows, columns), each at least 3, so that no bond is counted twice. With even sides Gibbs
-    updates the two colours of a checkerboard in turn; with odd ones it needs up to five blocks.
+    `side` is a tuple of sites along each axis; one number stands for a square. `coupling` is one number or one a bond, an array
+    `(d, *side)` in which `coupling[a]` joins each site to the next along axis a (random signs make a spin glass); `field` is
+    none, one number, or one a site. `periodic=False` opens the ends. Gibbs updates the two colours of a checkerboard in turn, or
+    three blocks where a periodic side is odd.
+
+    Raises:
+        ValueError: a periodic side below 3, where bonds would be counted twice, or parameters of another shape.
     """
 
-    side: tuple[int, int] = eqx.field(static=True, converter=_sides)
-    coupling: Scalar = eqx.field(converter=as_float, default=1.0)
-    field: Float[Array, "..."] = eqx.field(converter=as_float, default=0.0)
+    side: tuple[int, ...] = eqx.field(static=True, converter=as_sides)
+    coupling: Float[Array, "..."] = eqx.field(converter=as_float, default=1.0)
+    field: Float[Array, "..."] | None = eqx.field(converter=_as_field, default=None)
+    periodic: bool = eqx.field(static=True, default=True, kw_only=True)
 
     def __check_init__(self) -> None:
-        if min(self.side) < 3:
-            raise ValueError(f"side={self.side}: a periodic lattice needs at least 3 sites a side, or bonds would be counted twice.")
+        check_lattice("Ising", self.side, self.coupling, periodic=self.periodic)
+        if self.field is not None:
+            check_shape("Ising", "field", self.field, (), self.side)
 
     @property
     def space(self) -> AbstractSpace:
         return Spins(self.side)
 
-    def __call__(self, x: Float[Array, "rows cols"]) -> Scalar:
-        bonds = jnp.sum(x * (jnp.roll(x, 1, 0) + jnp.roll(x, 1, 1)))
-        return -self.coupling * bonds - jnp.sum(self.field * x)
+    def __call__(self, x: Float[Array, "*side"]) -> Scalar:
+        terms = [x * beside(x, axis, 1, periodic=self.periodic) for axis in range(x.ndim)]
+        return -over_bonds(terms, self.coupling) - (0.0 if self.field is None else jnp.sum(self.field * x))
 
     def views(self) -> tuple[Capability, ...]:
-        return (Conditionals(self.logits, jnp.asarray(blocks(*self.side))),)
+        edges, bonds = bonds_of(self.side, self.coupling, periodic=self.periodic)
+        alone = jnp.zeros(self.side) if self.field is None else jnp.broadcast_to(2 * self.field, self.side)
+        views = (Conditionals(self.logits, colours(self.side, periodic=self.periodic)), Pairwise(edges, 2 * bonds, alone))
+        plain = self.field is None and self.coupling.ndim == 0 and self.periodic and len(self.side) == 2
+        return (*views, UniformBonds(self.coupling)) if plain else views
 
-    def logits(self, x: Float[Array, "rows cols"]) -> Float[Array, "rows cols"]:
+    def logits(self, x: Float[Array, "*side"]) -> Float[Array, "*side"]:
         """`log p(+1 | rest) - log p(-1 | rest)` at every site: twice the local field."""
-        neighbours = jnp.roll(x, 1, 0) + jnp.roll(x, -1, 0) + jnp.roll(x, 1, 1) + jnp.roll(x, -1, 1)
-        return 2 * (self.coupling * neighbours + self.field)
-
-
-def blocks(rows: int, cols: int) -> np.ndarray:
-    """A colouring of the periodic lattice, `(colours, rows, cols)` of 0 and 1: no two neighbours share a colour.
-
-    Greedy over sites, which finds the checkerboard where both sides are even.
-    """
-    colour = np.full((rows, cols), -1)
-    for r, c in np.ndindex(rows, cols):
-        taken = {colour[(r + dr) % rows, (c + dc) % cols] for dr, dc in ((1, 0), (-1, 0), (0, 1), (0, -1))}
-        colour[r, c] = next(k for k in range(5) if k not in taken)
-    return np.stack([colour == k for k in range(colour.max() + 1)]).astype(np.float32)
+        around = neighbours(x, self.coupling, periodic=self.periodic)
+        return 2 * (around if self.field is None else around + self.field)

@@ -1,29 +1,71 @@
 """Kernels and the runner that turns them into draws with error bars."""
 
-from gibbsite.samplers.adapt import DualAveraging, Spreads, Together
-from gibbsite.samplers.gibbs import BlockGibbs, Gibbs
+from gibbsite.samplers.adapt import DualAveraging, Together
+from gibbsite.samplers.auto import Choice, choose
+from gibbsite.samplers.cluster import SwendsenWang, Wolff
+from gibbsite.samplers.discrete_langevin import DiscreteLangevin, UnadjustedDiscreteLangevin
+from gibbsite.samplers.ghmc import GHMC
+from gibbsite.samplers.gibbs import BlockGibbs, Gibbs, Metropolis, SingleSite
 from gibbsite.samplers.hamiltonian import HMC
-from gibbsite.samplers.informed import GibbsWithGradients
-from gibbsite.samplers.langevin import MALA, ULA
+from gibbsite.samplers.houdayer import Houdayer
+from gibbsite.samplers.informed import GibbsWithGradients, LocallyBalanced, PathAuxiliary, barker, square_root
+from gibbsite.samplers.langevin import MALA, ULA, TamedULA
+from gibbsite.samplers.multispin import Multispin
 from gibbsite.samplers.progress import Progress, Silent
+from gibbsite.samplers.random_walk import Independence, RandomWalk
 from gibbsite.samplers.report import Row, Run
+from gibbsite.samplers.rotor import Overrelaxation, RotorHeatBath
 from gibbsite.samplers.run import sample
+from gibbsite.samplers.skewed import Barker
+from gibbsite.samplers.slice import EllipticalSlice, Slice
+from gibbsite.samplers.spreads import Spreads
+from gibbsite.samplers.stretch import Stretch
 from gibbsite.samplers.tempering import ParallelTempering
+from gibbsite.samplers.underdamped import BAOAB, OBABO
+from gibbsite.samplers.until import Until, stderr
 
 __all__ = [
+    "BAOAB",
+    "GHMC",
     "HMC",
     "MALA",
+    "OBABO",
     "ULA",
+    "Barker",
     "BlockGibbs",
+    "Choice",
+    "DiscreteLangevin",
     "DualAveraging",
+    "EllipticalSlice",
     "Gibbs",
     "GibbsWithGradients",
+    "Houdayer",
+    "Independence",
+    "LocallyBalanced",
+    "Metropolis",
+    "Multispin",
+    "Overrelaxation",
     "ParallelTempering",
+    "PathAuxiliary",
     "Progress",
+    "RandomWalk",
+    "RotorHeatBath",
     "Row",
     "Run",
     "Silent",
+    "SingleSite",
+    "Slice",
     "Spreads",
+    "Stretch",
+    "SwendsenWang",
+    "TamedULA",
     "Together",
+    "UnadjustedDiscreteLangevin",
+    "Until",
+    "Wolff",
+    "barker",
+    "choose",
     "sample",
+    "square_root",
+    "stderr",
 ]

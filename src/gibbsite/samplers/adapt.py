@@ -13,9 +13,6 @@ from gibbsite.core import AbstractAdaptation, AbstractKernel, as_float
 # One object each: an attrgetter equals no other, and a new one compiles a new program.
 STEP_SIZE, SCALE = attrgetter("step_size"), attrgetter("scale")
 
-MEMORY = 4  # the last quarter of the steps carries two thirds of the weight of a spread
-PRIOR_DRAWS = 10  # that the scale one began with is worth
-
 
 def pooled(values: Float[Array, "chains ..."]) -> Float[Array, "..."]:
     """The mean over chains through whole numbers, so that no order of summation (and no device count) matters."""
@@ -63,44 +60,6 @@ class DualAveraging(AbstractAdaptation):
 
     def _with(self, kernel: Any, log_step: Array) -> Any:
         return eqx.tree_at(self.leaf, kernel, jnp.exp(log_step))
-
-
-class _Spread(NamedTuple):
-    updates: Float[Array, ""]
-    start: Float[Array, "*x"]
-    mean: Float[Array, "*x"]
-    variance: Float[Array, "*x"]
-
-
-class Spreads(AbstractAdaptation):
-    """Sets `kernel.scale` to the standard deviation of the chains, coordinate by coordinate.
-
-    Mean and variance are pooled over chains and averaged over steps (Welford, Technometrics 4, 1962; West, Commun. ACM
-    22, 1979) with weights that grow as `step^(MEMORY - 1)`: what counts is the last part of warm-up, where the chains
-    have found their law, and no window has to end in time. While few draws are in, log scale stays near where it began.
-    """
-
-    def init(self, kernel: Any) -> _Spread:
-        return _Spread(jnp.zeros(()), kernel.scale, jnp.zeros_like(kernel.scale), jnp.zeros_like(kernel.scale))
-
-    def update(self, kernel: Any, state: _Spread, accept_prob: Float[Array, "chains ..."], positions: PyTree) -> tuple[Any, _Spread]:
-        count = state.updates + 1
-        fade = MEMORY / (count + MEMORY - 1)
-        centre = pooled(positions)
-        here = pooled((positions - centre) ** 2)
-        moved = centre - state.mean
-        variance = (1 - fade) * (state.variance + fade * moved**2) + fade * here
-        state = _Spread(count, state.start, state.mean + fade * moved, variance)
-        return self._with(kernel, state, len(positions)), state
-
-    def final(self, kernel: Any, state: _Spread) -> Any:
-        return kernel
-
-    def _with(self, kernel: Any, state: _Spread, chains: int) -> Any:
-        draws = chains * state.updates - 1
-        trust = jnp.where(state.variance > 0, draws / (draws + PRIOR_DRAWS), 0.0)
-        spread = jnp.sqrt(jnp.where(state.variance > 0, state.variance, 1.0))
-        return eqx.tree_at(SCALE, kernel, spread**trust * state.start ** (1 - trust))
 
 
 class Together(AbstractAdaptation):

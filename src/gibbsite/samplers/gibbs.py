@@ -1,95 +1,107 @@
-"""Heat-bath moves: draw sites from their exact conditionals."""
+"""Moves of single sites by their exact conditionals: heat bath and Metropolis."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable as Function
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, Conditionals, Info, Latent, need, no_work, two_valued, values
+from gibbsite.core import AbstractEnergy, Conditionals, Info, Latent, need, no_work, two_valued, values
+from gibbsite.samplers.sites import AbstractSiteKernel, AbstractSweep, SiteState, Update, by_level, level_of
 
 
-class SiteState(NamedTuple):
-    """A position; conditionals need no cache."""
-
-    position: Float[Array, "*x"]
-
-
-class Gibbs(AbstractKernel):
+class Gibbs(AbstractSweep):
     """One sweep of heat-bath updates, block after block (Geman & Geman, IEEE PAMI 6, 1984).
 
     Uses `Conditionals`: on a bipartite lattice the blocks are the two colours of a checkerboard. The order makes the
     sweep irreversible; its time reversal sweeps the blocks `backward`.
     """
 
-    backward: bool = eqx.field(static=True, default=False, kw_only=True)
+    needs = Conditionals
 
-    reversible = False
-    reports_work = True
-    settles_switch = False
-    cache_cost = 0
+    def update(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> Update:
+        view = need(energy, Conditionals, "Gibbs")
+        draw = _heat_bath(energy, x, key)
+        return lambda x: (draw(view.logits(x)), jnp.ones(()))
 
-    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SiteState:
-        need(energy, Conditionals, "Gibbs")
-        return SiteState(x)
+
+class SingleSite(AbstractSiteKernel):
+    """The heat-bath update of one site, any of them with equal probability (Glauber, J. Math. Phys. 4, 1963): reversible.
+
+    It computes the logits of all sites to use those of one: `Gibbs` moves all of them at that price, block by block.
+    """
+
+    needs = Conditionals
+    reversible = True
 
     def step(self, energy: AbstractEnergy, state: SiteState, *, key: Key[Array, ""]) -> tuple[SiteState, Info]:
-        view = need(energy, Conditionals, "Gibbs")
+        which, noise = jax.random.split(key)
         x = state.position
-        draw = _two_valued(energy, x, key) if two_valued(energy.space) else _several_valued(energy, x, key)
-        for block in view.blocks[::-1] if self.backward else view.blocks:
-            x = jnp.where(block > 0, draw(view.logits(x)), x)
-        return SiteState(x), Info(jnp.ones(()), no_work())
-
-    def position(self, state: SiteState) -> Float[Array, "*x"]:
-        return state.position
-
-    def refresh(self, energy: AbstractEnergy, state: SiteState, x: Array | None = None) -> SiteState:
-        return state if x is None else SiteState(x)
-
-    def reverse(self) -> "Gibbs":
-        return Gibbs(backward=not self.backward)
+        new = _heat_bath(energy, x, noise)(need(energy, Conditionals, "SingleSite").logits(x))
+        chosen = jnp.arange(x.size).reshape(x.shape) == jax.random.randint(which, (), 0, x.size)
+        return SiteState(jnp.where(chosen, new, x)), Info(jnp.ones(()), no_work())
 
 
-def _two_valued(energy: AbstractEnergy, x: Array, key: Key[Array, ""]) -> Callable[[Array], Array]:
-    """What each site becomes at given logits; its noise is drawn once a sweep."""
+class Metropolis(AbstractSweep):
+    """One sweep of proposals, block after block, each site to another of its values, all of them with equal probability.
+
+    A site is accepted with `min(1, exp(-dU))` (Metropolis et al., J. Chem. Phys. 21, 1953). Two-valued sites move more often
+    than by heat bath (Peskun, Biometrika 60, 1973); where nothing couples or pulls them, every sweep turns all of them
+    and the chain never forgets. The order makes the sweep irreversible; its time reversal sweeps the blocks `backward`.
+    """
+
+    needs = Conditionals
+
+    def update(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> Update:
+        view = need(energy, Conditionals, "Metropolis")
+        shift, coin = jax.random.split(key)
+        levels = jnp.asarray(values(energy.space), x.dtype)
+        ahead = jax.random.randint(shift, x.shape, 1, len(levels))
+        height = jnp.log(jax.random.uniform(coin, x.shape, x.dtype))
+
+        def propose(x: Array) -> tuple[Array, Array]:
+            logits = by_level(energy.space, view.logits(x))
+            old = level_of(energy.space, x)
+            new = (old + ahead) % len(levels)
+            gain = _taken(logits, new) - _taken(logits, old)
+            return jnp.where(height < gain, levels[new], x), jnp.exp(jnp.minimum(gain, 0.0))
+
+        return propose
+
+
+def _taken(logits: Float[Array, "*x levels"], level: Array) -> Float[Array, "*x"]:
+    return jnp.take_along_axis(logits, level[..., None], axis=-1)[..., 0]
+
+
+def _heat_bath(energy: AbstractEnergy, x: Array, key: Key[Array, ""]) -> Function[[Array], Array]:
+    """What each site becomes at given logits; its noise is drawn once."""
+    return _two_valued(energy, x, key) if two_valued(energy.space) else _several_valued(energy, x, key)
+
+
+def _two_valued(energy: AbstractEnergy, x: Array, key: Key[Array, ""]) -> Function[[Array], Array]:
     low, high = values(energy.space)
     noise = jax.random.logistic(key, x.shape, x.dtype)
     return lambda logits: jnp.where(noise < logits, high, low)
 
 
-def _several_valued(energy: AbstractEnergy, x: Array, key: Key[Array, ""]) -> Callable[[Array], Array]:
+def _several_valued(energy: AbstractEnergy, x: Array, key: Key[Array, ""]) -> Function[[Array], Array]:
     """The same for any number of levels: the largest of logits plus Gumbel noise."""
     levels = jnp.asarray(values(energy.space), x.dtype)
     noise = jax.random.gumbel(key, (*x.shape, len(levels)), x.dtype)
     return lambda logits: levels[jnp.argmax(logits + noise, axis=-1)]
 
 
-class BlockGibbs(AbstractKernel):
+class BlockGibbs(AbstractSiteKernel):
     """Hidden units given visible ones, then visible given hidden: reversible for the marginal of the visible units.
 
     Uses `Latent` (Smolensky 1986; Hinton, Neural Computation 14, 2002, for the RBM).
     """
 
+    needs = Latent
     reversible = True
-    reports_work = True
-    settles_switch = False
-    cache_cost = 0
-
-    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SiteState:
-        need(energy, Latent, "BlockGibbs")
-        return SiteState(x)
 
     def step(self, energy: AbstractEnergy, state: SiteState, *, key: Key[Array, ""]) -> tuple[SiteState, Info]:
         view = need(energy, Latent, "BlockGibbs")
         up, down = jax.random.split(key)
         hidden = view.sample_hidden(state.position, key=up)
         return SiteState(view.sample_visible(hidden, key=down)), Info(jnp.ones(()), no_work())
-
-    def position(self, state: SiteState) -> Float[Array, "*x"]:
-        return state.position
-
-    def refresh(self, energy: AbstractEnergy, state: SiteState, x: Array | None = None) -> SiteState:
-        return state if x is None else SiteState(x)

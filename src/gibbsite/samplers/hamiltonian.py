@@ -1,23 +1,18 @@
 """Hamiltonian moves on real spaces: a random velocity carries the position along a trajectory of many gradients."""
 
-from typing import NamedTuple
-
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Reals, as_float
+from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Reals, Torus, as_float
 from gibbsite.core.energy import Scalar, check_values
-from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging, Spreads, Together
-from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, check_space, check_step, evaluate, guarded, metropolis
+from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
+from gibbsite.samplers.metropolis import check_scale, check_space, check_step, guarded, metropolis
+from gibbsite.samplers.phase import Phase, leapfrog, lost
+from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate
+from gibbsite.samplers.spreads import step_and_scale
 
 TARGET = 0.8  # acceptance: Betancourt, Byrne & Girolami, arXiv 1411.6669
-
-
-class _Phase(NamedTuple):
-    at: SlopeState
-    velocity: Float[Array, "*x"]
 
 
 class HMC(AbstractSlopeKernel):
@@ -46,7 +41,7 @@ class HMC(AbstractSlopeKernel):
 
     def __check_init__(self) -> None:
         check_step("HMC", self.step_size, "units of scale")
-        check_values("HMC", "scale", self.scale, lambda s: s > 0, "positive numbers, in units of x: one, or one a coordinate")
+        check_scale("HMC", self.scale)
         check_values("HMC", "jitter", self.jitter, lambda j: (j >= 0) & (j <= 1), "a share of the step size, from 0 to 1")
         if self.steps < 1:
             raise ValueError(f"HMC has steps={self.steps}: a trajectory has at least one leapfrog step.")
@@ -56,32 +51,19 @@ class HMC(AbstractSlopeKernel):
         return self.steps
 
     def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SlopeState:
-        check_space(energy, "HMC", Reals, Box)
+        check_space(energy, "HMC", Reals, Box, Torus)
         return evaluate(energy, x)
 
     def step(self, energy: AbstractEnergy, state: SlopeState, *, key: Key[Array, ""]) -> tuple[SlopeState, Info]:
         kick, stretch, coin = jax.random.split(key, 3)
         size = self.step_size * (1 + self.jitter * jax.random.uniform(stretch, minval=-1.0))
-        start = _Phase(state, jax.random.normal(kick, state.position.shape, state.position.dtype))
+        start = Phase(state, jax.random.normal(kick, state.position.shape, state.position.dtype))
         end = self._trajectory(energy, start, size)
-        log_ratio = guarded(energy, _lost(start, end), end.at)
+        log_ratio = guarded(energy, lost(start, end), end.at)
         return metropolis(log_ratio, end.at, state, key=coin)
 
-    def _trajectory(self, energy: AbstractEnergy, start: _Phase, size: Scalar) -> _Phase:
-        """`steps` leapfrog steps; turning the velocity round at the end would lead back to the start, step by step."""
-
-        def leap(_: Array, phase: _Phase) -> _Phase:
-            velocity = phase.velocity - size / 2 * self.scale * phase.at.grad
-            at = evaluate(energy, phase.at.position + size * self.scale * velocity)
-            return _Phase(at, velocity - size / 2 * self.scale * at.grad)
-
-        return jax.lax.fori_loop(0, self.steps, leap, start)
+    def _trajectory(self, energy: AbstractEnergy, start: Phase, size: Scalar) -> Phase:
+        return leapfrog(energy, start, size, self.scale, self.steps)
 
     def adaptation(self) -> AbstractAdaptation:
-        step = DualAveraging(STEP_SIZE, as_float(TARGET))
-        return Together((step, Spreads())) if self.scale.ndim > self.step_size.ndim else step
-
-
-def _lost(start: _Phase, end: _Phase) -> Scalar:
-    """`H(start) - H(end)`, like from like, so that large energies cancel first."""
-    return (start.at.energy - end.at.energy) + jnp.sum(start.velocity**2 - end.velocity**2) / 2
+        return step_and_scale(self, DualAveraging(STEP_SIZE, as_float(TARGET)))

@@ -21,7 +21,7 @@ CHUNK_SECONDS = 0.5  # between looks at the clock, and so at the keyboard
 
 
 class Carry(NamedTuple):
-    """What the loop carries: accumulators and infos are None in warm-up; `kept` has axes `draws chains *x`."""
+    """What the loop carries: accumulators and infos are None in warm-up; `kept` has axes `draws chains *x`, `traces` those of f."""
 
     kernel: AbstractKernel
     states: PyTree
@@ -29,16 +29,21 @@ class Carry(NamedTuple):
     accs: Any = None
     infos: PyTree = None
     kept: PyTree = None
+    traces: Any = None
 
 
 class Span(NamedTuple):
-    """The steps to run, as arrays: `start` to `stop` of `total`, the first at number `first`, keeping every `thin`-th."""
+    """The steps to run, as arrays: `start` to `stop` of `total`, the first at number `first`.
+
+    Every `thin`-th x is kept, and every `every`-th value of the observables.
+    """
 
     start: Int[Array, ""]
     stop: Int[Array, ""]
     first: Int[Array, ""]
     total: Int[Array, ""]
     thin: Int[Array, ""]
+    every: Int[Array, ""]
 
 
 class Problem(NamedTuple):
@@ -49,16 +54,27 @@ class Problem(NamedTuple):
     keys: Array
 
 
-def run(problem: Problem, carry: Carry, *, first: int, total: int, thin: int, chunk: int | None, progress: Progress) -> Carry:
-    """`total` steps from number `first` on, in chunks of `chunk` steps, or of about half a second."""
-    done, size = 0, chunk or min(total, FIRST)
+def run(
+    problem: Problem,
+    carry: Carry,
+    *,
+    first: int,
+    total: int,
+    done: int = 0,
+    thin: int = 1,
+    every: int = 1,
+    chunk: int | None,
+    progress: Progress,
+) -> Carry:
+    """What is not `done` of `total` steps from number `first` on, in chunks of `chunk` steps, or of about half a second."""
+    begun, size = done, chunk or min(total, FIRST)
     while done < total:
         stop = min(done + size, total)
         clock = time.perf_counter()
-        span = Span(*(jnp.asarray(n, jnp.int32) for n in (done, stop, first, total, thin)))
+        span = Span(*(jnp.asarray(n, jnp.int32) for n in (done, stop, first, total, thin, every)))
         carry = jax.block_until_ready(advance(problem, carry, span))
         progress.advance(stop - done)
-        if chunk is None and done > 0:  # the first chunk compiles and tells nothing
+        if chunk is None and done > begun:  # the first chunk compiles and tells nothing
             size = max(1, min(4 * size, round(size * CHUNK_SECONDS / max(time.perf_counter() - clock, 1e-4))))
         done = stop
     return carry
@@ -101,12 +117,16 @@ def _observe(problem: Problem, carry: Carry, i: Array, span: Span) -> Carry:
     xs = jax.vmap(kernel.position)(carry.states)
     energies = jax.vmap(lambda s: kernel.energy(problem.energy, s))(carry.states)
     batch, one = i // _batch_size(span.total), jnp.ones(())
-    accs = {}
+    accs, traces = {}, carry.traces
+    if traces is not None:
+        seen = {name: energies if name == "energy" else xs for name in traces}
+        now = {name: jax.vmap(problem.observers[name].fn)(seen[name]) for name in traces}  # type: ignore[attr-defined]
+        traces = _stored(traces, now, i, span.every)
     for name, observer in problem.observers.items():
         here = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, batch, 0, keepdims=False), carry.accs[name])
         new = jax.vmap(lambda acc, x, observer=observer: observer.update(acc, x, one))(here, energies if name == "energy" else xs)
         accs[name] = jax.tree.map(lambda a, v: jax.lax.dynamic_update_index_in_dim(a, v, batch, 0), carry.accs[name], new)
-    return carry._replace(accs=accs)
+    return carry._replace(accs=accs, traces=traces)
 
 
 def _batch_size(total: Int[Array, ""]) -> Int[Array, ""]:
@@ -116,9 +136,14 @@ def _batch_size(total: Int[Array, ""]) -> Int[Array, ""]:
 def _keep(carry: Carry, i: Array, span: Span) -> Carry:
     if carry.kept is None:
         return carry
-    due, slot = (i + 1) % span.thin == 0, (i + 1) // span.thin - 1
+    return carry._replace(kept=_stored(carry.kept, jax.vmap(carry.kernel.position)(carry.states), i, span.thin))
 
-    def store(buffer: Array, x: Array) -> Array:
-        return jax.lax.cond(due, lambda: buffer.at[slot].set(x), lambda: buffer)
 
-    return carry._replace(kept=jax.tree.map(store, carry.kept, jax.vmap(carry.kernel.position)(carry.states)))
+def _stored(buffers: PyTree, now: PyTree, i: Array, every: Int[Array, ""]) -> PyTree:
+    """Buffers `slots chains *a` with what is here now, if its turn has come; what comes after the last slot is dropped."""
+    due, slot = (i + 1) % every == 0, (i + 1) // every - 1
+
+    def store(buffer: Array, value: Array) -> Array:
+        return jax.lax.cond(due, lambda: buffer.at[slot].set(value, mode="drop"), lambda: buffer)
+
+    return jax.tree.map(store, buffers, now)

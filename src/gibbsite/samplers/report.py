@@ -22,7 +22,8 @@ class Row(NamedTuple):
 class Run:
     """The result of `sample`: observables with errors, the tuned kernel, the last states; prints as a table.
 
-    Give it as `init=` to `sample` to continue. `samples` has axes `chains draws *x`, or is None (see `keep=`).
+    Give it as `init=` to `sample` to continue. `samples` has axes `chains draws *x`, or is None (see `keep=`); `traces` hold
+    the values of observables, `chains n *f` (see `trace=`); `why` says why this kernel was chosen, if it was.
     """
 
     kernel: AbstractKernel
@@ -35,7 +36,9 @@ class Run:
     infos: dict[str, np.ndarray]
     status: Status
     samples: PyTree | None = dataclasses.field(repr=False)
+    traces: dict[str, np.ndarray] = dataclasses.field(repr=False)
     seconds: float
+    why: str = ""
 
     def __getitem__(self, name: str) -> Estimate:
         """The estimate of an observable, by name.
@@ -69,13 +72,13 @@ class Run:
         cells = [HEAD, *self._cells()]
         widths = [max(len(line[i]) for line in cells) for i in range(len(HEAD))]
         table = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells]
-        return "\n".join([self._title(), *table, *self._notes()])
+        return "\n".join([self._title(), *table, *self.notes()])
 
     def _repr_html_(self) -> str:
         """The same table, for notebooks."""
         head = "".join(f"<th>{html.escape(c)}</th>" for c in HEAD)
         body = "".join(f"<tr>{''.join(f'<td>{html.escape(c)}</td>' for c in line)}</tr>" for line in self._cells())
-        title, notes = html.escape(self._title()), "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
+        title, notes = html.escape(self._title()), "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
         return f"<p>{title}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
 
     def _title(self) -> str:
@@ -85,10 +88,11 @@ class Run:
     def _cells(self) -> list[tuple[str, ...]]:
         return [_cells(name, row, doubtful=not _established(row)) for name, row in self.rows.items()]
 
-    def _notes(self) -> list[str]:
+    def notes(self) -> list[str]:
         """What the status says; where a row is marked with a question mark, one line for each reason."""
         found = {self.status, *(row.estimate.status for row in self.rows.values())} - {Status.OK}
-        return [f"? {status.value}" for status in Status if status in found] or [Status.OK.value]
+        chosen = [f"{type(self.kernel).__name__} was chosen: {self.why}."] if self.why else []
+        return chosen + ([f"? {status.value}" for status in Status if status in found] or [Status.OK.value])
 
 
 HEAD = ("observable", "mean", "ESS", "R-hat", "tau")

@@ -2,54 +2,69 @@
 
 import dataclasses
 import time
+from typing import Literal
 
 import jax
 import numpy as np
 from jaxtyping import Key, PyTree
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractObserver, Moments, Status, diagnose
+from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractObserver, Estimate, Moments, Status, diagnose
 from gibbsite.core.keys import chain_keys
 from gibbsite.samplers import loop
+from gibbsite.samplers.auto import choose
 from gibbsite.samplers.loop import Carry, Problem
 from gibbsite.samplers.progress import Progress, Silent
 from gibbsite.samplers.report import Row, Run
 from gibbsite.samplers.start import Observe, check_counts, check_parts, observers_of, spread, start, with_buffers
+from gibbsite.samplers.until import Until, as_first_half, whole_batches
 
 FEW_MOVES = 10  # accepted moves of a chain below which it has gone nowhere
+MOST = 2**20  # draws of a chain, however far an error bar has still to go
 
 
 def sample(
-    kernel: AbstractKernel,
+    kernel: AbstractKernel | Literal["auto"],
     energy: AbstractEnergy,
     *,
     chains: int = 64,
     warmup: int = 500,
     draws: int = 1000,
+    until: Until | None = None,
+    most: int = MOST,
     observe: Observe | None = None,
     keep: int | None = None,
+    trace: int = 0,
     init: "PyTree | Run | None" = None,
     chunk: int | None = None,
     progress: Progress | bool = True,
     key: Key[jax.Array, ""],
 ) -> Run:
-    """Run `chains` independent copies of `kernel` on `energy`.
+    """Run `chains` independent copies of `kernel` on `energy`; "auto" is the one that `choose(energy)` takes.
 
     `observe` is a function of x, an observer, or a dict of them; the energy is always observed. `keep=n` stores every
-    n-th draw (shape `chains draws//n *x`); by default none is. `init` is a batch of positions `(chains, *x)`, or a
+    n-th draw (shape `chains draws//n *x`); by default none is. `trace=n` stores n values of every observed mean, evenly over
+    the draws. `init` is a batch of positions `(chains, *x)`, or a
     `Run` to continue, tuned kernel and all (its own kernel is used; with `warmup=0` and the same key, the draws are
     those of one longer run); without it, chains start from the space's base energy. Warm-up tunes the kernel as its
-    `adaptation()` says. `chunk` fixes how many steps run between looks at the clock; it does not change the draws.
+    `adaptation()` says. `until=stderr("energy") < 0.01` doubles the number of draws until that error bar is small enough, or
+    would need more than `most`; the draws are those of one run of that length. `chunk` fixes how many steps run between looks
+    at the clock; it does not change the draws.
 
     Returns:
         Run: estimates with error bars, R-hat, autocorrelation times and acceptance, the tuned kernel, the states.
 
     Raises:
-        ValueError: counts are not positive, or `init` has another shape or lies outside the support.
+        ValueError: counts are not positive, or `init` has another shape or lies outside the support, or `keep` is given
+            with `until`.
+        KeyError: `until` names what is not observed.
         TypeError: the kernel needs a space or a capability that the energy has not.
     """
-    check_counts(chains=chains, warmup=warmup, draws=draws, keep=1 if keep is None else keep)
+    check_counts(chains=chains, warmup=warmup, draws=draws, most=most, trace=trace, keep=1 if keep is None else keep)
+    if until is not None:
+        draws, trace = _first_round(until, observe, draws, keep), trace + trace % 2
     if keep is not None and keep > draws:
         raise ValueError(f"keep={keep} stores no draw of draws={draws}: give keep={draws} or less.")
+    kernel, why = choose(energy) if isinstance(kernel, str) and kernel == "auto" else (kernel, "")
     check_parts(init.kernel if isinstance(init, Run) else kernel, energy)
     begun = time.perf_counter()
     keys = chain_keys(key, chains)
@@ -59,9 +74,13 @@ def sample(
     shown = progress if isinstance(progress, Progress) else Progress("sampling", warmup + draws) if progress else Silent()
     try:
         carry = _warm_up(problem, carry, made, warmup, chunk, shown, tune=not isinstance(init, Run))
-        thin = keep or draws + 1
-        carry = with_buffers(problem, carry, draws // thin)
-        carry = loop.run(problem, carry, first=made + warmup, total=draws, thin=thin, chunk=chunk, progress=shown)
+        thin, every, begin = keep or draws + 1, max(1, draws // max(trace, 1)), made + warmup
+        carry = with_buffers(problem, carry, draws // thin, min(trace, draws))
+        carry = loop.run(problem, carry, first=begin, total=draws, thin=thin, every=every, chunk=chunk, progress=shown)
+        while until is not None and 2 * draws <= most and not until.settled(_estimates(problem.observers, carry.accs)):
+            carry, shown.total, done = _twice_as_long(problem, carry), shown.total + draws, draws
+            draws, every = 2 * draws, 2 * every
+            carry = loop.run(problem, carry, first=begin, total=draws, done=done, every=every, chunk=chunk, progress=shown)
     finally:
         shown.close()
     infos = _means(carry.infos, draws)
@@ -78,8 +97,32 @@ def sample(
         infos=infos,
         status=_status(rows),
         samples=jax.tree.map(lambda a: np.swapaxes(a, 0, 1), carry.kept),
+        traces=jax.tree.map(lambda a: np.swapaxes(np.asarray(a), 0, 1), carry.traces or {}),
         seconds=time.perf_counter() - begun,
+        why=why,
     )
+
+
+def _first_round(until: Until, observe: Observe | None, draws: int, keep: int | None) -> int:
+    """How many draws are made before the first look at the error."""
+    if keep is not None:
+        raise ValueError(f"keep={keep} with until=: the number of draws is not known beforehand; run until first, then init=run, keep=.")
+    if until.name not in (names := observers_of(observe)):
+        raise KeyError(f"until names {until.name!r}, which is not observed; there are {', '.join(names)}.")
+    return whole_batches(draws)
+
+
+def _twice_as_long(problem: Problem, carry: Carry) -> Carry:
+    """What was drawn as the first half of a run twice as long."""
+    fresh = with_buffers(problem, carry, 0, 0 if carry.traces is None else len(carry.traces["energy"]))
+    accs = {name: as_first_half(obs, carry.accs[name], fresh.accs[name]) for name, obs in problem.observers.items()}
+    if carry.traces is None:
+        return carry._replace(accs=accs)
+    return carry._replace(accs=accs, traces=jax.tree.map(lambda a, b: a.at[: len(b) // 2].set(b[1::2]), fresh.traces, carry.traces))
+
+
+def _estimates(observers: dict[str, AbstractObserver], accs: dict[str, PyTree]) -> dict[str, Estimate]:
+    return {name: row.estimate for name, row in _rows(observers, accs).items()}
 
 
 def _warm_up(problem: Problem, carry: Carry, first: int, steps: int, chunk: int | None, progress: Progress, *, tune: bool) -> Carry:

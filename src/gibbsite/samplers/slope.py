@@ -3,11 +3,13 @@
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractSpace, ArrayLike, Info, no_work
-from gibbsite.core.energy import Scalar, check_values
+from gibbsite.core import AbstractEnergy, AbstractKernel
+from gibbsite.core.energy import Scalar
+from gibbsite.samplers.metropolis import check_space, check_step, guarded, metropolis
+
+__all__ = ["AbstractSlopeKernel", "SlopeState", "check_space", "check_step", "evaluate", "guarded", "metropolis"]
 
 
 class SlopeState(NamedTuple):
@@ -35,31 +37,3 @@ class AbstractSlopeKernel(AbstractKernel):
 
     def refresh(self, energy: AbstractEnergy, state: SlopeState, x: Array | None = None) -> SlopeState:
         return evaluate(energy, state.position if x is None else x)
-
-
-def check_space(energy: AbstractEnergy, user: str, *spaces: type[AbstractSpace]) -> None:
-    """Raises TypeError where the kernel cannot move on the space of this energy."""
-    if not isinstance(energy.space, spaces):
-        names, remedy = " or ".join(s.__name__ for s in spaces), "MALA or HMC on a Box, Gibbs or GibbsWithGradients on spins and bits"
-        raise TypeError(f"{user} moves on {names}, not on {type(energy.space).__name__}: use {remedy}.")
-
-
-def check_step(user: str, step_size: ArrayLike, unit: str) -> None:
-    """Raises ValueError where a step size is not positive."""
-    check_values(user, "step_size", step_size, lambda h: h > 0, f"a positive number, in {unit}")
-
-
-def guarded(energy: AbstractEnergy, log_ratio: Scalar, new: SlopeState) -> Scalar:
-    """The log acceptance; minus infinity for a proposal outside the support or with no finite energy.
-
-    Such a proposal is refused, never followed; a chain that was born behind a wall (infinite energy) leaves it at once.
-    """
-    sound = jnp.isfinite(new.energy) & energy.space.contains(new.position) & ~jnp.isnan(log_ratio)
-    return jnp.where(sound, log_ratio, -jnp.inf)
-
-
-def metropolis(log_ratio: Scalar, new: SlopeState, old: SlopeState, *, key: Key[Array, ""]) -> tuple[SlopeState, Info]:
-    """The new state with probability `min(1, exp(log_ratio))`, else the old one (Hastings, Biometrika 57, 1970)."""
-    accept = jnp.log(jax.random.uniform(key)) < log_ratio
-    kept = jax.tree.map(lambda a, b: jnp.where(accept, a, b), new, old)
-    return kept, Info(jnp.exp(jnp.minimum(log_ratio, 0.0)), no_work())

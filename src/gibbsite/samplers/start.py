@@ -21,9 +21,9 @@ POSITION, STATE = 2**31 - 1, 2**31 - 2  # step numbers whose keys draw the first
 
 
 def check_counts(**counts: Any) -> None:
-    """Raises ValueError naming the first count that is no whole number or too small (`warmup` may be 0)."""
+    """Raises ValueError naming the first count that is no whole number or too small (`warmup` and `trace` may be 0)."""
     for name, value in counts.items():
-        least = 0 if name == "warmup" else 1
+        least = 0 if name in ("warmup", "trace") else 1
         if not hasattr(value, "__index__") or value < least:
             raise ValueError(f"{name}={value}: give a whole number of at least {least}.")
 
@@ -99,8 +99,8 @@ def spread(tree: PyTree, chains: int, *, axis: int = 0) -> PyTree:
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec(*(None,) * axis, "chains")))
 
 
-def with_buffers(problem: Problem, carry: Carry, kept: int) -> Carry:
-    """Empty accumulators `batches chains *acc`, sums of infos `chains *info`, room for `kept` draws of every chain."""
+def with_buffers(problem: Problem, carry: Carry, kept: int, traced: int) -> Carry:
+    """Empty accumulators `batches chains *acc`, sums of infos `chains *info`, room for `kept` draws and `traced` values of every chain."""
     chains, struct = len(problem.keys), problem.energy.space.struct()
     seen = {name: jax.ShapeDtypeStruct((), jnp.result_type(float)) if name == "energy" else struct for name in problem.observers}
     accs = {
@@ -110,4 +110,10 @@ def with_buffers(problem: Problem, carry: Carry, kept: int) -> Carry:
     step = jax.vmap(lambda s, k: carry.kernel.step(problem.energy, s, key=k)[1])
     infos = jax.tree.map(lambda s: zeros(s.shape), eqx.filter_eval_shape(step, carry.states, problem.keys))
     buffer = jax.tree.map(lambda s: jnp.zeros((kept, chains, *s.shape), s.dtype), struct) if kept else None
-    return carry._replace(accs=spread(accs, chains, axis=1), infos=spread(infos, chains), kept=spread(buffer, chains, axis=1))
+    traces = {
+        name: jax.tree.map(lambda s: jnp.zeros((traced, chains, *s.shape), s.dtype), jax.eval_shape(observer.fn, seen[name]))
+        for name, observer in problem.observers.items()
+        if traced and isinstance(observer, Mean)
+    }
+    carry = carry._replace(accs=spread(accs, chains, axis=1), infos=spread(infos, chains))
+    return carry._replace(kept=spread(buffer, chains, axis=1), traces=spread(traces, chains, axis=1) if traces else None)

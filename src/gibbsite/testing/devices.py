@@ -75,8 +75,8 @@ def collectives(kernel: AbstractKernel, energy: AbstractEnergy, chains: int = CH
     keys = chain_keys(jax.random.key(0), chains)
     kernel, states, _ = start(kernel, energy, None, keys)
     problem = Problem(energy, observers_of(None), spread(keys, chains))
-    carry = with_buffers(problem, Carry(kernel, spread(states, chains)), 4)
-    span = loop.Span(*(jnp.asarray(n, jnp.int32) for n in (0, 4, 0, 16, 4)))
+    carry = with_buffers(problem, Carry(kernel, spread(states, chains)), 4, 4)
+    span = loop.Span(*(jnp.asarray(n, jnp.int32) for n in (0, 4, 0, 16, 4, 4)))
     advance: Any = loop.advance  # compiled by filter_jit, whose type hides `lower`
     text = advance.lower(problem, carry, span).compile().compiled.as_text()
     return sorted(set(COLLECTIVES.findall(text)))

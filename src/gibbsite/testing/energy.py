@@ -43,6 +43,7 @@ from gibbsite.testing.sites import SITES, check_sites
 from gibbsite.thermo import enumerate_log_z, quadrature
 
 CENTRES = 8  # laws q against which draws are weighed
+SLOPES = 2**10  # slopes that tell how wide these are
 MOST_STATES = 2**10  # spaces up to here are compared state by state
 SUMMABLE = 2**20  # states up to which log_z is enumerated
 WIDTHS = (1.0, 4.0, 16.0, 64.0)  # far points, in widths of the reference law: where wide starts and bad steps lead
@@ -287,11 +288,12 @@ def check_draws(energy: AbstractEnergy, draws: int, *, key: Key[Array, ""]) -> N
         return
     half = jax.tree.map(lambda a: a[: draws // 2], xs)
     rows = jax.tree.map(lambda a: a[draws // 2 :], xs)  # not those that q was fitted to
+    slopes = jax.jit(jax.vmap(jax.grad(energy)))(jax.tree.map(lambda a: a[:SLOPES], half))
     log_z, keys = view.log_z(), jax.random.split(key, draws - draws // 2)
     walls = isinstance(energy.space, Box | Torus)
 
     def terms(centre: PyTree) -> Array:
-        other = _local(energy.space, half, centre)
+        other = _local(energy.space, half, slopes, centre)
         shift = log_z - need(other, Normalised, "check_draws").log_z()
 
         def one(x: PyTree, key: Key[Array, ""]) -> Array:
@@ -304,10 +306,14 @@ def check_draws(energy: AbstractEnergy, draws: int, *, key: Key[Array, ""]) -> N
     z_test(name, "mean of q / p over draws of p, less the mass of q", np.asarray(jax.jit(jax.vmap(terms))(centres)).T)
 
 
-def _local(space: AbstractSpace, xs: PyTree, centre: PyTree) -> AbstractEnergy:
-    """A normalised law about one draw, narrower than the draws: several of them see each mode's mass apart."""
+def _local(space: AbstractSpace, xs: PyTree, slopes: PyTree, centre: PyTree) -> AbstractEnergy:
+    """A normalised law about one draw, narrower than the draws: several of them see each mode's mass apart.
+
+    On the reals it goes by `1 / sqrt E[(dU/dx)^2]`, which is at most the standard deviation (Cramér-Rao), and, of modes far
+    apart, the width of one: a wider q would weigh the empty ground between them.
+    """
     if isinstance(space, Product):
-        return Independent(tuple(_local(*part) for part in zip(space.parts, xs, centre, strict=True)))
+        return Independent(tuple(_local(*part) for part in zip(space.parts, xs, slopes, centre, strict=True)))
     if isinstance(space, Box | Torus):
         reach, (low, high) = 0.5 * jnp.std(xs, axis=0), ends(space)
         return Uniform(Box(jnp.maximum(low, centre - reach), jnp.minimum(high, centre + reach)))
@@ -316,7 +322,7 @@ def _local(space: AbstractSpace, xs: PyTree, centre: PyTree) -> AbstractEnergy:
         share = seen + jnp.asarray([centre == level for level in space.levels]) + 0.04
         return Dice(space, jnp.moveaxis(jnp.log(share), 0, -1))
     if not two_valued(space):
-        return Normal(centre, 0.35 * jnp.std(xs, axis=0))
+        return Normal(centre, 0.35 / jnp.sqrt(jnp.mean(slopes**2, axis=0)))
     down, up = values(space)
     share = jnp.clip((0.5 * (jnp.mean(xs, axis=0) + centre) - down) / (up - down), 0.02, 0.98)
     return Coins(space, (jnp.log(share) - jnp.log1p(-share)) / (up - down))

@@ -17,6 +17,7 @@ from gibbsite.testing.law import LawViolation, Z, bounded, chi_square, z_test
 from gibbsite.testing.problems import Problem, few_states, numbers, states
 from gibbsite.thermo import anneal
 
+ENOUGH = 100  # moves whose share is compared with a probability
 COUNTED = 2**12  # states whose counts are held against their probabilities
 Start = Function[[AbstractKernel, Key[Array, ""]], PyTree]
 
@@ -71,7 +72,10 @@ def check_exact_start(
 
 
 def check_moves(kernel: AbstractKernel, problem: Problem, *, draws: int = 2**14, key: Key[Array, ""]) -> None:
-    """The energy that a kernel has at hand is that of its position; one that accepts or rejects moves as often as it says."""
+    """The energy that a kernel has at hand is that of its position; one that accepts or rejects moves as often as it says.
+
+    On a discrete space a proposal may be x itself, which is accepted for certain: only those that are not certain count there.
+    """
     name = type(kernel).__name__
     moved, accept, cached, energy = (
         np.asarray(a, np.float64) for a in _one_move(kernel, problem.energy, problem.sample, jax.random.split(key, draws))
@@ -79,8 +83,9 @@ def check_moves(kernel: AbstractKernel, problem: Problem, *, draws: int = 2**14,
     bounded(name, "energy of the state against energy of its position", cached - energy, 1e-4 * (1 + np.abs(energy)))
     if not np.any(moved):
         raise LawViolation(f"{name}: none of {draws} chains moved in one step.")
-    if kernel.reversible and (accept.min() < 1 or isinstance(problem.energy.space, Reals | Box | Torus)):
-        z_test(name, "acceptance stated against moves made", moved - accept)
+    counted = isinstance(problem.energy.space, Reals | Box | Torus) | (accept < 1 - 1e-4)
+    if kernel.reversible and np.sum(counted) >= ENOUGH:
+        z_test(name, "acceptance stated against moves made", (moved - accept)[counted])
 
 
 @eqx.filter_jit

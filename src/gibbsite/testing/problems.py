@@ -8,9 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Box, Callable, Latent, as_float, capability, configurations, discrete, draw, values
-from gibbsite.energies import BinaryRBM, GaussianMixture, GaussianRBM, Ising
-from gibbsite.thermo import enumerate_log_z
+from gibbsite.core import (
+    AbstractEnergy,
+    AbstractSpace,
+    Binary,
+    Box,
+    Callable,
+    Latent,
+    as_float,
+    capability,
+    configurations,
+    discrete,
+    draw,
+    values,
+)
+from gibbsite.energies import XY, BinaryRBM, BlumeCapel, BoltzmannMachine, Copies, GaussianMixture, GaussianRBM, Ising, Potts
+from gibbsite.thermo import enumerate_log_z, quadrature
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,56 @@ def ising() -> Problem:
     return enumerated(Ising((3, 3), as_float(0.3), jnp.linspace(-0.3, 0.5, 9).reshape(3, 3)))
 
 
+def torus() -> Problem:
+    """Thirty-two copies of a 4 x 4 torus without field."""
+    one = enumerated(Ising(4, as_float(0.12)))  # weak, so that four switches anneal 512 spins
+
+    def sample(*, key: Key[Array, ""]) -> Array:
+        return jax.vmap(lambda k: one.sample(key=k))(jax.random.split(key, 32))
+
+    return Problem(Copies(one.energy, 32), 32 * one.log_z, sample)
+
+
+def glass() -> Problem:
+    """A 3 x 3 torus whose bonds favour equal spins or unequal ones, with a field of its own at every site."""
+    bonds = [[0.5, -0.4, 0.3], [-0.6, 0.2, 0.7], [0.4, 0.1, -0.3]], [[-0.2, 0.6, 0.5], [0.3, -0.5, 0.4], [0.7, 0.2, -0.1]]
+    return enumerated(Ising((3, 3), as_float(bonds), jnp.linspace(0.4, -0.2, 9).reshape(3, 3)))
+
+
+def potts() -> Problem:
+    """Three levels, not evenly spaced, on a 3 x 3 torus, with bonds and fields of their own."""
+    bonds = jnp.linspace(0.2, 0.8, 18).reshape(2, 3, 3)
+    return enumerated(Potts((3, 3), (-1, 0, 2), bonds, jnp.linspace(-0.5, 0.7, 27).reshape(3, 3, 3) ** 2))
+
+
+def blume_capel() -> Problem:
+    """Spins that may be absent, on a 2 x 3 lattice with open ends: 729 states, and a slope that tells levels apart."""
+    return enumerated(BlumeCapel((2, 3), as_float(0.6), as_float(0.3), jnp.linspace(-0.4, 0.6, 6).reshape(2, 3), periodic=False))
+
+
+def machine() -> Problem:
+    """Six bits on a graph with a triangle and a branch, their couplings of both signs."""
+    edges = [[0, 1], [1, 2], [2, 0], [2, 3], [3, 4], [5, 3]]
+    return enumerated(BoltzmannMachine(Binary((6,)), edges, [1.5, -1.1, 0.8, -1.3, 0.9, 0.6], [0.5, -0.8, 0.2, 0.1, -0.6, 0.3]))
+
+
+def xy() -> Problem:
+    """A ring of three rotors, their bonds of both signs and each in a field of its own; draws by rejection from the uniform law."""
+    bonds, field = as_float([[0.9, -0.5, 0.7]]), as_float([[0.5, -0.2], [0.1, 0.6], [-0.3, 0.3]])
+    energy = XY((3,), bonds, field)
+    least = -jnp.sum(jnp.abs(bonds)) - jnp.sum(jnp.linalg.norm(field, axis=1))
+
+    def sample(*, key: Key[Array, ""]) -> Array:
+        def attempt(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            turn, coin = jax.random.split(jax.random.fold_in(key, carry[2]))
+            x = jax.random.uniform(turn, (3,), minval=-jnp.pi, maxval=jnp.pi)
+            return x, jnp.log(jax.random.uniform(coin)) > least - energy(x), carry[2] + 1
+
+        return jax.lax.while_loop(lambda carry: carry[1], attempt, (jnp.zeros(3), jnp.array(True), jnp.zeros((), int)))[0]
+
+    return Problem(energy, float(quadrature(energy).value or 0.0), sample)
+
+
 def rbm() -> Problem:
     """Four visible and three hidden bits."""
     weights = jnp.array([[1.2, -0.7, 0.3], [-0.4, 0.9, 1.1], [0.8, 0.2, -1.3], [-1.0, 0.5, 0.6]])
@@ -107,4 +170,16 @@ def _slope(slope: Array, x: Array) -> Array:
     return jnp.sum(slope * x)
 
 
-PROBLEMS: dict[str, Function[[], Problem]] = {"mixture": mixture, "ising": ising, "rbm": rbm, "gaussian rbm": gaussian_rbm, "wedge": wedge}
+PROBLEMS: dict[str, Function[[], Problem]] = {
+    "mixture": mixture,
+    "ising": ising,
+    "glass": glass,
+    "potts": potts,
+    "blume capel": blume_capel,
+    "machine": machine,
+    "xy": xy,
+    "torus": torus,
+    "rbm": rbm,
+    "gaussian rbm": gaussian_rbm,
+    "wedge": wedge,
+}

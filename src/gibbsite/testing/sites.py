@@ -3,16 +3,16 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
-from gibbsite.core import AbstractEnergy, Conditionals, LocalFields, Pairwise, capability, two_valued, values
+from gibbsite.core import AbstractEnergy, AbstractSpace, Conditionals, LocalFields, Pairwise, Torus, capability, two_valued, values
 from gibbsite.testing.law import LawViolation, bounded, name_of, rounding
 
 SITES = (Conditionals, Pairwise, LocalFields)
 TURNS = (0.4, -1.1, 2.3)  # angles that a rotor is turned to
 
 
-def check_sites(energy: AbstractEnergy, xs: Float[Array, "n *x"]) -> None:
+def check_sites(energy: AbstractEnergy, xs: PyTree) -> None:
     """Every single-site view that the energy has.
 
     Raises:
@@ -63,18 +63,24 @@ def _mates(blocks: Float[Array, "blocks *x"]) -> Float[Array, "sites *x"]:
 
 
 def check_pairwise(energy: AbstractEnergy, view: Pairwise, xs: Float[Array, "n *x"]) -> None:
-    """The energy is the sum of gaps over bonds whose sites differ, less the logits of the sites' levels, up to a constant."""
-    levels = jnp.asarray(values(energy.space))
+    """The energy is the sum of gaps over bonds whose sites differ, less what the sites alone give to it, up to a constant."""
 
     def rebuilt(x: Array) -> Array:
-        flat = jnp.ravel(x)
-        unequal = flat[view.edges[:, 0]] != flat[view.edges[:, 1]]
-        taken = (x == levels[-1]) if two_valued(energy.space) else x[..., None] == levels
-        return jnp.sum(jnp.where(unequal, view.gaps, 0.0)) - jnp.sum(jnp.where(taken, view.alone, 0.0))
+        one, other = jnp.ravel(x)[view.edges.T]
+        apart = (1 - jnp.cos(one - other)) / 2 if isinstance(energy.space, Torus) else one != other
+        return jnp.sum(apart * view.gaps) - _alone(energy.space, view.alone, x)
 
     truth, found = (np.asarray(jax.jit(jax.vmap(f))(xs), np.float64) for f in (energy, rebuilt))
     gap = found - truth
     bounded(name_of(energy), "bonds and single sites against the energy", gap - gap[0], 2 * rounding(truth) + 2 * rounding(found))
+
+
+def _alone(space: AbstractSpace, alone: Array, x: Array) -> Array:
+    if isinstance(space, Torus):
+        return jnp.sum(alone * jnp.stack([jnp.cos(x), jnp.sin(x)], axis=-1))
+    levels = jnp.asarray(values(space))
+    taken = (x == levels[-1]) if two_valued(space) else x[..., None] == levels
+    return jnp.sum(jnp.where(taken, alone, 0.0))
 
 
 def check_local_fields(energy: AbstractEnergy, view: LocalFields, xs: Float[Array, "n *x"]) -> None:

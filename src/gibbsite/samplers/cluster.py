@@ -1,0 +1,137 @@
+"""Moves of whole clusters of sites, which the bonds of an energy hold together.
+
+A *turn* takes every site to another of its values such that no bond notices if all sites turn: levels move up by the same
+number of places (modulo their number; spins and bits flip), angles are reflected on one axis. A bond costs energy where only
+one of its sites turns. With probability `1 - exp(-cost)` it is closed, and sites that closed bonds join turn together
+(Fortuin & Kasteleyn, Physica 57, 1972); what they gain alone by the turn, through fields, decides whether they do.
+"""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from gibbsite.core import AbstractEnergy, Info, Pairwise, Torus, discrete, need, no_work, values, wrapped
+from gibbsite.samplers.labels import components
+from gibbsite.samplers.metropolis import metropolis
+from gibbsite.samplers.sites import AbstractSiteKernel, SiteState, by_level, level_of
+
+
+class SwendsenWang(AbstractSiteKernel):
+    """All clusters, each drawn anew by heat bath from the fields of its sites (Swendsen & Wang, Phys. Rev. Lett. 58, 1987).
+
+    Uses `Pairwise` on `Spins`, `Binary` and `Categorical`; bonds that favour unequal values belong on the first two only.
+    Reports `cluster_size`, the size of the cluster that a site is in, averaged over sites, and `bonds`, how many are closed. Of an
+    Ising model of N sites without fields the former has the mean `N <m^2>`, m the magnetisation a site.
+
+    Raises:
+        TypeError: the space is not discrete.
+        RuntimeError: there are more than two levels and a bond has a negative gap.
+    """
+
+    needs = Pairwise
+    reversible = True
+
+    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SiteState:
+        if not discrete(energy.space):
+            raise TypeError(f"SwendsenWang moves on Spins, Binary or Categorical, not on {type(energy.space).__name__}: use Wolff.")
+        return SiteState(_checked("SwendsenWang", energy, x))
+
+    def step(self, energy: AbstractEnergy, state: SiteState, *, key: Key[Array, ""]) -> tuple[SiteState, Info]:
+        close, noise = jax.random.split(key)
+        view, x = need(energy, Pairwise, "SwendsenWang"), state.position
+        closed = _closed(_cost(energy, view, x), close)
+        cluster = components(view.edges, closed, x.size)
+        gains = _gains(energy, view, x)
+        sums = jax.ops.segment_sum(jnp.concatenate([gains, jnp.ones((x.size, 1))], axis=1), cluster, x.size)
+        places = jnp.argmax(sums[:, :-1] + jax.random.gumbel(noise, gains.shape), axis=1)
+        extra = {"cluster_size": jnp.sum(sums[:, -1] ** 2) / x.size, "bonds": jnp.sum(closed, dtype=x.dtype)}
+        return SiteState(_moved_up(energy, x, places[cluster])), Info(jnp.ones(()), no_work(), extra)
+
+
+class Wolff(AbstractSiteKernel):
+    """The cluster of one site drawn at random, turned as a whole (Wolff, Phys. Rev. Lett. 62, 1989).
+
+    Uses `Pairwise`; on a `Torus` the cluster is reflected on an axis drawn at random, elsewhere it moves to another level. It
+    is accepted with the gain of its fields by Metropolis, so without fields always. Reports `cluster_size` and `bonds` as
+    `SwendsenWang`, at the same price, since all bonds are drawn at once: choose it for rotors, and where the largest
+    clusters are to be moved every time.
+
+    Raises:
+        RuntimeError: there are more than two levels and a bond has a negative gap.
+    """
+
+    needs = Pairwise
+    reversible = True
+
+    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SiteState:
+        need(energy, Pairwise, "Wolff")
+        return SiteState(_checked("Wolff", energy, x))
+
+    def step(self, energy: AbstractEnergy, state: SiteState, *, key: Key[Array, ""]) -> tuple[SiteState, Info]:
+        way, close, seed, coin = jax.random.split(key, 4)
+        view, x = need(energy, Pairwise, "Wolff"), state.position
+        turn = (_reflection if isinstance(energy.space, Torus) else _shift)(energy, view, x, way)
+        closed = _closed(turn.cost, close)
+        cluster = components(view.edges, closed, x.size)
+        inside = cluster == cluster[jax.random.randint(seed, (), 0, x.size)]
+        new = SiteState(jnp.where(inside.reshape(x.shape), turn.turned, x))
+        kept, info = metropolis(jnp.sum(jnp.where(inside, turn.gain, 0.0)), new, state, key=coin)
+        extra = {"cluster_size": jnp.sum(inside, dtype=x.dtype), "bonds": jnp.sum(closed, dtype=x.dtype)}
+        return kept, Info(info.accept_prob, info.shadow_work, extra)
+
+
+class _Turn(NamedTuple):
+    """x with all sites turned, what each bond costs if one of its sites turns, what each site gains alone (in log weight)."""
+
+    turned: Float[Array, "*x"]
+    cost: Float[Array, " bonds"]
+    gain: Float[Array, " sites"]
+
+
+def _checked(user: str, energy: AbstractEnergy, x: Array) -> Array:
+    if not discrete(energy.space) or len(values(energy.space)) == 2:
+        return x
+    negative = jnp.any(need(energy, Pairwise, user).gaps < 0)
+    remedy = "with more than two levels no cluster can be built on it; use Gibbs or LocallyBalanced"
+    return eqx.error_if(x, negative, f"{user} met a bond that favours unequal levels (a negative gap): {remedy}.")
+
+
+def _closed(cost: Float[Array, " bonds"], key: Key[Array, ""]) -> Bool[Array, " bonds"]:
+    return jax.random.uniform(key, cost.shape) < -jnp.expm1(-cost)
+
+
+def _cost(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"]) -> Float[Array, " bonds"]:
+    """The gap of a bond of equal sites; minus the gap of one of unequal sites, where there are but two values."""
+    one, other = jnp.ravel(x)[view.edges.T]
+    return jnp.where(one == other, view.gaps, -view.gaps if len(values(energy.space)) == 2 else 0.0)
+
+
+def _gains(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"]) -> Float[Array, "sites levels"]:
+    """What each site gains alone if it moves up by 0, 1, ... places."""
+    alone = by_level(energy.space, view.alone).reshape(x.size, -1)
+    places = (level_of(energy.space, jnp.ravel(x))[:, None] + jnp.arange(alone.shape[1])) % alone.shape[1]
+    there = jnp.take_along_axis(alone, places, axis=1)
+    return there - there[:, :1]
+
+
+def _moved_up(energy: AbstractEnergy, x: Float[Array, "*x"], places: Int[Array, "..."]) -> Float[Array, "*x"]:
+    levels = jnp.asarray(values(energy.space), x.dtype)
+    return levels[(level_of(energy.space, jnp.ravel(x)) + places) % len(levels)].reshape(x.shape)
+
+
+def _shift(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"], key: Key[Array, ""]) -> _Turn:
+    """All sites up by the same number of places, from 1 to one less than there are levels."""
+    places = jax.random.randint(key, (), 1, len(values(energy.space)))
+    return _Turn(_moved_up(energy, x, places), _cost(energy, view, x), _gains(energy, view, x)[:, places])
+
+
+def _reflection(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"], key: Key[Array, ""]) -> _Turn:
+    """All rotors with their part along one direction turned round: `a -> pi + 2 direction - a`."""
+    direction = jax.random.uniform(key, minval=-jnp.pi, maxval=jnp.pi)
+    part = jnp.ravel(jnp.cos(x - direction))
+    one, other = part[view.edges.T]
+    pull = view.alone.reshape(-1, 2) @ jnp.stack([jnp.cos(direction), jnp.sin(direction)])
+    return _Turn(wrapped(jnp.pi + 2 * direction - x), view.gaps * one * other, -2 * pull * part)

@@ -1,0 +1,63 @@
+"""Random words by the billion: many small generators side by side, in registers while a program runs.
+
+A cryptographic generator costs more than the move it is drawn for, where a move is a few operations on bits. Each lane here is
+a xoshiro128++ (Blackman & Vigna, ACM Trans. Math. Softw. 47, 2021), started from 128 bits of JAX's own generator: lanes of
+period 2^128 - 1 that start at random meet within 2^40 words of each other with a probability of about 2^-48 a pair.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, UInt32
+
+Words = UInt32[Array, "*lanes"]
+FINE = 24  # binary digits of a probability
+
+
+class Lanes(NamedTuple):
+    """The four words of every lane's state."""
+
+    a: Words
+    b: Words
+    c: Words
+    d: Words
+
+
+def lanes(shape: tuple[int, ...], *, key: Key[Array, ""]) -> Lanes:
+    """Generators of that shape, each from 128 random bits."""
+    return Lanes(*jax.random.bits(key, (4, *shape), jnp.uint32))
+
+
+def advance(state: Lanes) -> tuple[Words, Lanes]:
+    """The next word of every lane, and its state after that."""
+    a, b, c, d = state
+    word = _turned(a + d, 7) + a
+    shifted = b << 9
+    c, d = c ^ a, d ^ b
+    b, a = b ^ c, a ^ d
+    return word, Lanes(a, b, c ^ shifted, _turned(d, 11))
+
+
+def _turned(word: Words, by: int) -> Words:
+    return (word << by) | (word >> (32 - by))
+
+
+def digits(probability: Float[Array, ""]) -> UInt32[Array, ""]:
+    """The first `FINE` binary digits of a probability below one, rounded to the nearest, as a whole number."""
+    return jnp.round(probability * 2**FINE).astype(jnp.uint32)
+
+
+def below(thresholds: tuple[UInt32[Array, ""], ...], state: Lanes) -> tuple[tuple[Words, ...], Lanes]:
+    """For each threshold a word of bits, each set where a uniform number of `FINE` digits of its own lies below the threshold.
+
+    All thresholds are held against the same numbers: of two bits at one place the one of the lower threshold implies the other.
+    Digits are compared from the last to the first: a number is below where its digit is, or where digits agree and the rest is.
+    """
+    found = tuple(jnp.zeros_like(state.a) for _ in thresholds)
+    for place in range(FINE):
+        word, state = advance(state)
+        ones = tuple(-((threshold >> place) & 1) for threshold in thresholds)  # all bits of a word alike
+        # digit 1: below where the number's digit is 0, or what lies behind is; digit 0: where both hold
+        found = tuple((one & (~word | was)) | (~one & (~word & was)) for one, was in zip(ones, found, strict=True))
+    return found, state

@@ -1,0 +1,114 @@
+"""Thirty-two copies of an Ising torus in the bits of one word, moved together."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key, UInt32
+
+from gibbsite.core import AbstractEnergy, AbstractKernel, Info, UniformBonds, need, no_work
+from gibbsite.core.energy import Scalar
+from gibbsite.samplers.lanes import Lanes, below, digits, lanes
+
+COPIES = 32
+ALL = np.uint32(0xFFFFFFFF)
+Half = UInt32[Array, "rows halfcols"]
+
+
+class Packed(NamedTuple):
+    """The sites of both colours, one bit a copy (1 for +1), and the generators of their moves.
+
+    Row r holds the sites of columns `2 j + (r + colour) % 2` at place j.
+    """
+
+    even: Half
+    odd: Half
+    lanes: Lanes
+
+
+class Multispin(AbstractKernel):
+    """A Metropolis sweep of both colours of 32 copies of a square Ising torus, all in words of 32 bits.
+
+    (Multi-spin coding: Jacobs & Rebbi, Journal of Computational Physics 41, 1981.) The energy is `Copies(torus, 32)` of one
+    that offers `UniformBonds`, of an even number of columns and rows. A spin with c of its 4 bonds unsatisfied turns with
+    probability `min(1, exp(-4 K (2 - c)))`; c is added up in bits, and the 32 copies draw 24 binary digits each from
+    generators of their own (`lanes`): the probability is right to 2^-25. The order of the colours makes the sweep
+    irreversible; its time reversal sweeps them `backward`.
+    """
+
+    backward: bool = eqx.field(static=True, default=False, kw_only=True)
+
+    reversible = False
+    reports_work = True
+    settles_switch = False
+    has_memory = True
+    cache_cost = 0
+
+    def init(self, energy: AbstractEnergy, x: Float[Array, "32 rows cols"], *, key: Key[Array, ""]) -> Packed:
+        need(energy, UniformBonds, "Multispin")
+        copies, rows, cols = x.shape
+        if copies != COPIES or rows % 2 or cols % 2:
+            raise ValueError(f"Multispin moves {COPIES} copies of a torus with even sides, not {copies} of {rows} x {cols}: see Copies.")
+        return Packed(*_packed(x), lanes((rows, cols // 2), key=key))
+
+    def step(self, energy: AbstractEnergy, state: Packed, *, key: Key[Array, ""]) -> tuple[Packed, Info]:
+        """One sweep; the key is not used, for the generators are part of the state."""
+        coupling = need(energy, UniformBonds, "Multispin").coupling
+        once, twice = (digits(jnp.exp(-4 * n * jnp.abs(coupling))) for n in (1, 2))
+        against = jnp.where(coupling < 0, ALL, jnp.uint32(0))  # neighbours turned over: an antiferromagnet's bonds
+        even, odd, generators = state
+        for colour in (1, 0) if self.backward else (0, 1):
+            mine, other = (odd, even) if colour else (even, odd)
+            moved, generators = _swept(mine, _around(other ^ against, colour), (once, twice), generators)
+            even, odd = (even, moved) if colour else (moved, odd)
+        return Packed(even, odd, generators), Info(jnp.ones(()), no_work())
+
+    def position(self, state: Packed) -> Float[Array, "32 rows cols"]:
+        return _unpacked(state.even, state.odd)
+
+    def energy(self, energy: AbstractEnergy, state: Packed) -> Scalar:
+        """By counting bits: all bonds, each with one even end, less twice those that are unsatisfied."""
+        coupling = need(energy, UniformBonds, "Multispin").coupling
+        unlike = jnp.stack([state.even ^ word for word in _around(state.odd, 0)])
+        broken = jnp.sum(jax.lax.population_count(unlike).astype(jnp.int32))
+        return -coupling * (unlike.size * COPIES - 2 * broken).astype(jnp.result_type(float))
+
+    def refresh(self, energy: AbstractEnergy, state: Packed, x: Array | None = None) -> Packed:
+        return state if x is None else Packed(*_packed(x), state.lanes)
+
+    def reverse(self) -> "Multispin":
+        return Multispin(backward=not self.backward)
+
+
+def _around(other: Half, colour: int) -> tuple[Half, Half, Half, Half]:
+    """The four neighbours of the sites of a colour: above, below, and two in the row, one of them a column on or back."""
+    shift = (jnp.arange(other.shape[0]) + colour) % 2 == 1
+    beside = jnp.where(shift[:, None], jnp.roll(other, -1, 1), jnp.roll(other, 1, 1))
+    return jnp.roll(other, 1, 0), jnp.roll(other, -1, 0), other, beside
+
+
+def _swept(spins: Half, around: tuple[Half, ...], thresholds: tuple[Array, Array], generators: Lanes) -> tuple[Half, Lanes]:
+    """The spins of one colour after their Metropolis move: with c unsatisfied bonds, c >= 2 turns, else with chance."""
+    p, q, r, s = (spins ^ word for word in around)
+    two = (p & q) | (r & s) | ((p ^ q) & (r ^ s))  # at least two of four
+    one = p | q | r | s
+    (once, twice), generators = below(thresholds, generators)
+    return spins ^ (two | (one & once) | twice), generators
+
+
+def _packed(x: Float[Array, "32 rows cols"]) -> tuple[Half, Half]:
+    bits = jnp.left_shift((x > 0).astype(jnp.uint32), jnp.arange(COPIES, dtype=jnp.uint32)[:, None, None])
+    words = jnp.sum(bits, axis=0, dtype=jnp.uint32)
+    pairs = words.reshape(len(words), -1, 2)
+    first = (jnp.arange(len(words)) % 2)[:, None]
+    return jnp.where(first == 0, pairs[..., 0], pairs[..., 1]), jnp.where(first == 0, pairs[..., 1], pairs[..., 0])
+
+
+def _unpacked(even: Half, odd: Half) -> Float[Array, "32 rows cols"]:
+    first = (jnp.arange(len(even)) % 2)[:, None]
+    pairs = jnp.stack([jnp.where(first == 0, even, odd), jnp.where(first == 0, odd, even)], axis=-1)
+    words = pairs.reshape(len(even), -1)
+    bits = jnp.right_shift(words[None], jnp.arange(COPIES, dtype=jnp.uint32)[:, None, None]) & 1
+    return 2 * bits.astype(jnp.result_type(float)) - 1

@@ -1,0 +1,108 @@
+"""Moves that ask for no slope: a step to somewhere near, or a draw from a law of its own."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Key, PyTree
+
+from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Reals, Sampleable, Torus, as_float, need
+from gibbsite.core.energy import Scalar, check_values
+from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
+from gibbsite.samplers.metropolis import AbstractPointKernel, PointState, check_space, check_step, guarded, locate, metropolis, shifted
+from gibbsite.samplers.spreads import step_and_scale
+
+TARGET, TARGET_OF_ONE = 0.234, 0.44  # acceptance in many dimensions and in one: Roberts & Rosenthal, Statist. Sci. 16, 2001
+
+
+class RandomWalk(AbstractPointKernel):
+    """Gaussian steps, `y = x + step_size scale xi`, accepted with `min(1, exp(U(x) - U(y)))` (Metropolis et al. 1953).
+
+    `scale` is one number, one a coordinate, or a lower-triangular matrix `d d` that acts on the flattened x: the Cholesky
+    factor of the covariance of a step. No gradient is evaluated.
+
+    Warm-up tunes the step size to acceptance 0.234 (0.44 in one dimension) and, where `scale` is not a single number, the
+    scale to the spread of the chains: a matrix to their covariance (adaptive Metropolis).
+
+    Raises:
+        ValueError: a step size or scale is not positive, a matrix not lower-triangular, or of another shape than x needs.
+    """
+
+    step_size: Scalar = eqx.field(converter=as_float)
+    scale: Float[Array, "..."] = eqx.field(converter=as_float, default=1.0)
+
+    reversible = True
+    reports_work = True
+    settles_switch = False
+
+    def __check_init__(self) -> None:
+        check_step("RandomWalk", self.step_size, "units of scale")
+        remedy = "positive numbers, in units of x: one, one a coordinate, or a lower-triangular matrix with such a diagonal"
+        check_values("RandomWalk", "scale", self.scale, _is_scale, remedy)
+
+    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> PointState:
+        check_space(energy, "RandomWalk", Reals, Box, Torus)
+        shapes = ((), x.shape, (x.size, x.size))
+        if self.scale.shape not in shapes:
+            raise ValueError(f"RandomWalk has scale of shape {self.scale.shape}: x of shape {x.shape} needs one of {shapes}.")
+        return locate(energy, x)
+
+    def step(self, energy: AbstractEnergy, state: PointState, *, key: Key[Array, ""]) -> tuple[PointState, Info]:
+        move, coin = jax.random.split(key)
+        noise = jax.random.normal(move, state.position.shape, state.position.dtype)
+        new = locate(energy, shifted(energy.space, state.position, self.step_size * self._stretched(noise)))
+        return metropolis(guarded(energy, state.energy - new.energy, new), new, state, key=coin)
+
+    def _stretched(self, noise: Float[Array, "*x"]) -> Float[Array, "*x"]:
+        if self.scale.shape in ((), noise.shape):
+            return self.scale * noise
+        return (self.scale @ noise.ravel()).reshape(noise.shape)
+
+    def adaptation(self) -> AbstractAdaptation:
+        return step_and_scale(self, _ByDimension(STEP_SIZE, as_float(TARGET)))
+
+
+def _is_scale(scale: np.ndarray) -> bool:
+    triangular = scale.ndim == 2 and not np.any(np.triu(scale, 1)) and np.all(np.diagonal(scale) > 0)
+    return bool(np.all(scale > 0) or triangular)
+
+
+class _ByDimension(DualAveraging):
+    """Dual averaging to the target of many dimensions, or to that of one."""
+
+    def update(self, kernel: Any, state: Any, accept_prob: Float[Array, "chains ..."], positions: PyTree) -> tuple[Any, Any]:
+        target = TARGET_OF_ONE if positions.size == accept_prob.size else TARGET
+        return DualAveraging(self.leaf, as_float(target)).update(kernel, state, accept_prob, positions)
+
+
+class Independence(AbstractPointKernel):
+    """Proposals drawn from a law of its own, whatever x is (Hastings 1970; Tierney, Ann. Statist. 22, 1994).
+
+    A draw y of the energy `proposal` is accepted with `min(1, exp(U(x) - q(x) - U(y) + q(y)))`, q the energy of the proposal,
+    whose constant does not matter. Its law must cover that of U: where it is too thin, a chain stays for long. On any space.
+
+    Raises:
+        TypeError: the proposal has no exact draws, or lives on another space than the energy.
+    """
+
+    proposal: AbstractEnergy
+
+    reversible = True
+    reports_work = True
+    settles_switch = False
+
+    def __check_init__(self) -> None:
+        need(self.proposal, Sampleable, "Independence")
+
+    def init(self, energy: AbstractEnergy, x: PyTree, *, key: Key[Array, ""]) -> PointState:
+        own, other = self.proposal.space, energy.space
+        if own.shape != other.shape:
+            raise TypeError(f"Independence proposes x of shape {own.shape}, the energy takes {other.shape}: give both one space.")
+        return locate(energy, x)
+
+    def step(self, energy: AbstractEnergy, state: PointState, *, key: Key[Array, ""]) -> tuple[PointState, Info]:
+        move, coin = jax.random.split(key)
+        new = locate(energy, need(self.proposal, Sampleable, "Independence").sample(key=move))
+        log_ratio = (state.energy - self.proposal(state.position)) - (new.energy - self.proposal(new.position))
+        return metropolis(guarded(energy, log_ratio, new), new, state, key=coin)

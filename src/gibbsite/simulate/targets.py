@@ -1,0 +1,146 @@
+"""Energies by name, as the command line asks for them: `ising` with `side=64`, or `file.py:name`."""
+
+import ast
+import difflib
+import importlib.util
+import inspect
+import pathlib
+from collections.abc import Callable as Function
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
+
+from gibbsite import energies
+from gibbsite.core import AbstractEnergy
+from gibbsite.samplers import Until
+
+
+class TargetError(ValueError):
+    """A name, a setting or a file that gives no energy; the message names it, and the remedy."""
+
+
+class Target(NamedTuple):
+    """How an energy is built, and the settings that it has unless told otherwise."""
+
+    build: Function[..., Any]
+    settings: Mapping[str, Any] = MappingProxyType({})
+
+    def names(self) -> list[str]:
+        """What may be set; where disorder is drawn, its `seed`."""
+        return ["seed" if name == "key" else name for name in inspect.signature(self.build).parameters]
+
+    def __call__(self, settings: Mapping[str, Any]) -> Any:
+        held = {**self.settings, **settings}
+        if "seed" in self.names():
+            held["key"] = jax.random.key(held.pop("seed", 0))
+        return self.build(**held)
+
+
+TARGETS: dict[str, Target] = {
+    "ising": Target(energies.Ising, {"side": 32}),
+    "potts": Target(energies.Potts, {"side": 32, "levels": 3}),
+    "blume-capel": Target(energies.BlumeCapel, {"side": 32}),
+    "xy": Target(energies.XY, {"side": 32}),
+    "clock": Target(energies.Clock, {"side": 32, "levels": 6}),
+    "edwards-anderson": Target(energies.edwards_anderson, {"side": (8, 8, 8)}),
+    "sherrington-kirkpatrick": Target(energies.sherrington_kirkpatrick, {"n": 64}),
+    "phi4": Target(energies.Phi4, {"side": 16, "m2": -4.75, "lam": 5.1}),
+    "gmm40": Target(energies.gmm40),
+    "funnel": Target(energies.Funnel),
+    "rosenbrock": Target(energies.Rosenbrock),
+    "banana": Target(energies.Banana),
+    "double-well": Target(energies.DoubleWell),
+    "many-well": Target(energies.ManyWell),
+    "mueller-brown": Target(energies.MuellerBrown),
+    "ring": Target(energies.Ring),
+    "dw4": Target(energies.DoubleWellParticles),
+    "lj13": Target(energies.LennardJones, {"n": 13}),
+    "lj55": Target(energies.LennardJones, {"n": 55}),
+}
+
+
+def target(text: str, settings: Mapping[str, Any]) -> AbstractEnergy:
+    """The energy of that name, or of that file, built with these settings.
+
+    Raises:
+        TargetError: there is none, or it does not take the settings.
+    """
+    found = _from_file(text) if ".py" in text else TARGETS.get(text)
+    if found is None:
+        raise TargetError(f"unknown target {text!r}:{_near(text, TARGETS)} the names are {', '.join(TARGETS)}, or file.py:name.")
+    if isinstance(found, AbstractEnergy):
+        if settings:
+            raise TargetError(f"{text} is an energy already built, so --set {next(iter(settings))} has no meaning: name a function.")
+        return found
+    if not callable(found):
+        raise TargetError(f"{text} is a {type(found).__name__}: name an energy, or a function that returns one.")
+    return _built(text, found if isinstance(found, Target) else Target(found), settings)
+
+
+def _built(text: str, found: Target, settings: Mapping[str, Any]) -> AbstractEnergy:
+    for name in settings:
+        if name not in (known := found.names()):
+            raise TargetError(f"{text} has no setting {name!r}:{_near(name, known)} it has {', '.join(known) or 'none'}.")
+    try:
+        energy = found(settings)
+    except (TypeError, ValueError) as error:
+        raise TargetError(f"{text}: {error}") from error
+    if not isinstance(energy, AbstractEnergy):
+        raise TargetError(f"{text} gives a {type(energy).__name__}, not an energy: return one, such as Callable(fn, params, space).")
+    return energy
+
+
+def _from_file(text: str) -> Any:
+    """What `file.py:name` names. Running the file is what was asked for."""
+    path, _, name = text.rpartition(":")
+    if not path.endswith(".py") or not name.isidentifier():
+        raise TargetError(f"{text}: give file.py:name, the name of an energy in that file or of a function that returns one.")
+    file = pathlib.Path(path)
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if not file.is_file() or spec is None or spec.loader is None:
+        raise TargetError(f"{path} is no file that Python can read: check the path.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, name):
+        raise TargetError(f"{path} has no {name!r}:{_near(name, vars(module))} define it there.")
+    return getattr(module, name)
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """`side=64`, `side=8,8,8`, `coupling=-0.5`, `periodic=false` as a name and a value.
+
+    Raises:
+        TargetError: it is none of these.
+    """
+    name, equals, value = text.partition("=")
+    words = {"true": True, "false": False}
+    if not equals or not name.strip().isidentifier():
+        raise TargetError(f"--set {text!r}: give name=value, such as side=64.")
+    if value.strip().lower() in words:
+        return name.strip(), words[value.strip().lower()]
+    try:
+        return name.strip(), ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError) as error:
+        raise TargetError(f"--set {text!r}: the value is a number, numbers with commas between, true or false.") from error
+
+
+def limit(text: str | None) -> Until | None:
+    """`energy=0.01` as the error bar to reach.
+
+    Raises:
+        TargetError: it is no name and no positive number.
+    """
+    if text is None:
+        return None
+    name, _, number = text.rpartition("=")
+    try:
+        return Until(name.strip(), float(number))
+    except ValueError as error:
+        raise TargetError(f"--until {text!r}: give an observable and a positive number, such as energy=0.01.") from error
+
+
+def _near(name: str, known: Any) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" did you mean {near[0]!r}?" if near else ""

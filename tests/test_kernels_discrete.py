@@ -1,0 +1,369 @@
+"""Kernels on discrete spaces and rotors: exact answers, and kernels broken in typical ways that no law lets pass."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from registry.kernels import exact_couple, witness
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.special import ive
+
+from gibbsite.core import AbstractEnergy, Conditionals, Cycle, Info, LocalFields, Pairwise, Tempered, need, no_work, values, wrapped
+from gibbsite.energies import XY, Ising, Potts
+from gibbsite.samplers import (
+    DiscreteLangevin,
+    Gibbs,
+    GibbsWithGradients,
+    Houdayer,
+    LocallyBalanced,
+    Metropolis,
+    Overrelaxation,
+    ParallelTempering,
+    PathAuxiliary,
+    RotorHeatBath,
+    Silent,
+    SwendsenWang,
+    UnadjustedDiscreteLangevin,
+    Wolff,
+    informed,
+    sample,
+)
+from gibbsite.samplers.houdayer import Couple
+from gibbsite.samplers.labels import components
+from gibbsite.samplers.metropolis import guarded, metropolis
+from gibbsite.samplers.rotor import von_mises
+from gibbsite.samplers.sites import SiteState
+from gibbsite.samplers.slope import evaluate
+from gibbsite.testing import LawViolation, check_crooks, problems
+from gibbsite.testing.kernel import check_exact_start, check_moves, check_reversible
+from gibbsite.testing.law import z_test
+
+KEY = jax.random.key(23)
+K_C = math.log(1 + math.sqrt(2)) / 2
+ISING, GLASS, POTTS = problems.ising(), problems.glass(), problems.potts()
+CAPEL, MACHINE, ROTORS = problems.blume_capel(), problems.machine(), problems.xy()
+
+# ---- components ----
+
+
+def graphs():
+    rng = np.random.default_rng(5)
+    shuffled = rng.permutation(1000)
+    lattice = np.asarray(need(Ising((64, 64)), Pairwise, "test").edges)
+    return {
+        "no edges": (np.zeros((0, 2), int), 7),
+        "loops and doubles": (np.array([[3, 3], [1, 4], [4, 1], [1, 4]]), 6),
+        "path": (np.stack([shuffled[:-1], shuffled[1:]], axis=1), 1000),
+        "star": (np.stack([np.full(50, 50), np.arange(50)], axis=1), 51),
+        "sparse": (rng.integers(0, 2000, (900, 2)), 2000),
+        "random": (rng.integers(0, 500, (3000, 2)), 500),
+        "lattice": (lattice, 64 * 64),
+    }
+
+
+@pytest.mark.parametrize("name", graphs())
+def test_components_are_those_of_scipy(name: str) -> None:
+    """Each site is labelled by the least site of its component, at any share of active edges; all shares at once, by vmap."""
+    edges, sites = graphs()[name]
+    active = np.random.default_rng(1).uniform(size=(4, len(edges))) < np.array([[0.3], [0.5], [0.8], [1.0]])
+    found = jax.jit(jax.vmap(lambda a: components(jnp.asarray(edges, int), a, sites)))(active)
+    for labels, kept in zip(np.asarray(found), active, strict=True):
+        one, other = edges[kept].T
+        count, component = connected_components(coo_matrix((np.ones(len(one)), (one, other)), (sites, sites)), directed=False)
+        least = np.full(count, sites)
+        np.minimum.at(least, component, np.arange(sites))
+        np.testing.assert_array_equal(labels, least[component])
+
+
+# ---- exact answers ----
+
+
+@pytest.mark.parametrize("kernel", [SwendsenWang(), Wolff()])
+@pytest.mark.parametrize(("side", "coupling", "square"), [(4, K_C, 0.761358908569), (3, 0.3, 0.502084540174)])
+def test_clusters_measure_the_magnetisation(kernel, side: int, coupling: float, square: float) -> None:
+    """From exact draws: the cluster of a site has N <m^2> sites, and a satisfied bond is closed with 1 - exp(-2K)."""
+    problem = problems.enumerated(Ising(side, coupling))
+
+    def one(key):
+        first, move = jax.random.split(key)
+        x = problem.sample(key=first)
+        extra = kernel.step(problem.energy, SiteState(x), key=move)[1].extra
+        satisfied = (2 * x.size - problem.energy(x) / coupling) / 2
+        return extra["cluster_size"], extra["bonds"] - (1 - jnp.exp(-2 * coupling)) * satisfied
+
+    terms = np.stack(jax.jit(jax.vmap(one))(jax.random.split(KEY, 2**16)), axis=1)
+    z_test(type(kernel).__name__, "cluster size and closed bonds", terms, [side**2 * square, 0.0])
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [Wolff(), Cycle((RotorHeatBath(), Overrelaxation(), Overrelaxation(backward=True)))],
+    ids=["wolff", "heat bath and overrelaxation"],
+)
+def test_an_open_chain_of_rotors(kernel) -> None:
+    """Neighbours on an open chain: <cos> = I_1(K) / I_0(K), 0.446389965897 at K = 1."""
+    run = sample(kernel, XY((8,), 1.0, periodic=False), chains=64, warmup=50, draws=1024, observe=bond, progress=Silent(), key=KEY)
+    assert abs(run["bond"].value - 0.446389965897) < 5.6 * run["bond"].stderr < 0.02, str(run["bond"])
+
+
+def bond(x):
+    return jnp.mean(jnp.cos(jnp.diff(x)))
+
+
+@pytest.mark.parametrize("concentration", [0.0, 1e-3, 0.4, 3.0, 1e2, 1e4])
+def test_von_mises(concentration: float) -> None:
+    """E cos = I_1/I_0, E cos 2a = I_2/I_0, E sin = 0; at large k by E 2 sin^2(a/2), which keeps its digits."""
+    angles = np.asarray(jax.jit(lambda key: von_mises(jnp.full(2**17, concentration), key=key))(KEY), np.float64)
+    bessel = [float(ive(n, concentration)) for n in range(3)]
+    versine, versine2 = 2 * np.sin(angles / 2) ** 2, 2 * np.sin(angles) ** 2
+    due = [1 - bessel[1] / bessel[0], 1 - bessel[2] / bessel[0], 0.0]
+    size = np.sqrt(1 + concentration)
+    terms = np.stack([versine * size**2, versine2 * size**2, np.sin(angles) * size], axis=1)
+    z_test("von_mises", f"moments at {concentration:g}", terms, np.asarray(due) * [size**2, size**2, 1.0])
+
+
+def test_von_mises_comes_to_an_end_without_a_number() -> None:
+    angles = von_mises(jnp.array([jnp.nan, jnp.inf, 1.0]), key=KEY)
+    assert np.isfinite(angles[2])
+
+
+def test_rotors_of_the_problem_are_drawn_exactly() -> None:
+    """Rejection against sums over a grid, which are exact for smooth periodic functions."""
+    grid = jnp.asarray(2 * np.pi * np.arange(48) / 48 - np.pi)
+    points = jnp.stack(jnp.meshgrid(grid, grid, grid), axis=-1).reshape(-1, 3)
+    law = np.asarray(jax.nn.softmax(-jax.vmap(ROTORS.energy)(points)), np.float64)
+
+    def waves(x):
+        return np.concatenate([np.cos(x), np.sin(x), np.cos(x - np.roll(x, 1, 1)), np.sin(x - np.roll(x, 1, 1))], axis=1)
+
+    xs = np.asarray(jax.jit(jax.vmap(lambda k: ROTORS.sample(key=k)))(jax.random.split(KEY, 2**15)))
+    z_test("xy", "draws", waves(xs), law @ waves(np.asarray(points)) / law.sum())
+
+
+def test_overrelaxation_keeps_the_energy_and_its_reverse_undoes_it() -> None:
+    energy, kernel = XY((4, 6), 0.9, [0.4, -0.2]), Overrelaxation()
+    x = jax.random.uniform(KEY, (4, 6), minval=-jnp.pi, maxval=jnp.pi)
+    there = kernel.step(energy, SiteState(x), key=KEY)[0]
+    back = kernel.reverse().step(energy, there, key=KEY)[0]
+    assert np.max(np.abs(there.position - x)) > 1
+    np.testing.assert_allclose(energy(there.position), energy(x), rtol=1e-5)
+    np.testing.assert_allclose(wrapped(back.position - x), 0.0, atol=1e-5)
+
+
+def test_two_levels_of_potts_are_spins() -> None:
+    """Potts with two levels is Ising at half the coupling: one log Z up to the constant of the bonds, one mean cluster."""
+    spins, levels = problems.enumerated(Ising(3, 0.3)), problems.enumerated(Potts((3, 3), 2, 0.6))
+    assert levels.log_z == pytest.approx(spins.log_z + 18 * 0.3, abs=1e-5)
+
+    def size(kernel, problem, key):
+        first, move = jax.random.split(key)
+        return kernel.step(problem.energy, SiteState(problem.sample(key=first)), key=move)[1].extra["cluster_size"]
+
+    for kernel in (SwendsenWang(), Wolff()):
+        found = jax.jit(jax.vmap(lambda k, kernel=kernel: size(kernel, levels, k)))(jax.random.split(KEY, 2**14))
+        z_test("Potts", "cluster size", found, 9 * 0.502084540174)
+
+
+# ---- kernels that are broken ----
+
+
+class Seen(AbstractEnergy):
+    """An energy whose bonds and fields look `gaps` and `fields` times as strong as they are."""
+
+    energy: AbstractEnergy
+    gaps: float
+    fields: float
+
+    @property
+    def space(self):
+        return self.energy.space
+
+    def __call__(self, x):
+        return self.energy(x)
+
+    def views(self):
+        view = need(self.energy, Pairwise, "Seen")
+        return (Pairwise(view.edges, self.gaps * view.gaps, self.fields * view.alone),)
+
+
+def seeing(kind, gaps, fields):
+    """A kernel of clusters that mistakes the strength of bonds or fields."""
+
+    class Mistaken(kind):
+        def step(self, energy, state, *, key):
+            return kind.step(self, Seen(energy, gaps, fields), state, key=key)
+
+    return Mistaken()
+
+
+class AllDiffer(Houdayer):
+    """Exchanges single sites for a cluster."""
+
+    def step(self, energy, state, *, key):
+        site = jax.random.randint(key, (), 0, state.first.size)
+        inside = jnp.arange(state.first.size).reshape(state.first.shape) == site
+        moved = Couple(jnp.where(inside, state.second, state.first), jnp.where(inside, state.first, state.second))
+        return moved, Info(jnp.ones(()), no_work())
+
+
+class Hotter(Metropolis):
+    """Accepts with exp(-dU / 2)."""
+
+    def step(self, energy, state, *, key):
+        return Metropolis.step(self, Tempered(energy, 0.5), state, key=key)
+
+
+class OneWay(Metropolis):
+    """Of several levels always the next one is proposed."""
+
+    def step(self, energy, state, *, key):
+        view, x = need(energy, Conditionals, "OneWay"), state.position
+        levels = jnp.asarray(values(energy.space))
+        for block in view.blocks:
+            old = jnp.argmax(x[..., None] == levels, axis=-1)
+            new = (old + 1) % len(levels)
+            gain = [jnp.take_along_axis(view.logits(x), k[..., None], axis=-1)[..., 0] for k in (old, new)]
+            accept = jnp.log(jax.random.uniform(key, x.shape)) < gain[1] - gain[0]
+            x = jnp.where((block > 0) & accept, levels[new], x)
+        return SiteState(x), Info(jnp.ones(()), no_work())
+
+
+class NoRefusal(RotorHeatBath):
+    """Draws from the envelope: wrapped Cauchy laws for von Mises ones."""
+
+    def step(self, energy, state, *, key):
+        view, x = need(energy, LocalFields, "NoRefusal"), state.position
+        for block in view.blocks:
+            h = view.fields(x)
+            size, v = jnp.linalg.norm(h, axis=-1), jnp.pi * jax.random.uniform(key, x.shape, minval=-0.5, maxval=0.5)
+            m = 1 + 1 / (2 * size + jnp.hypot(1.0, 2 * size))
+            turn = 2 * jnp.arctan(jnp.sqrt(m / (m + 4 * size)) * jnp.tan(v))
+            x = jnp.where(block > 0, wrapped(jnp.arctan2(h[..., 1], h[..., 0]) + turn), x)
+        return SiteState(x), Info(jnp.ones(()), no_work())
+
+
+class HalfWay(Overrelaxation):
+    """Turns each angle to its field, and no further."""
+
+    def update(self, energy, x, *, key):
+        whole = Overrelaxation.update(self, energy, x, key=key)
+        return lambda x: (wrapped(x + wrapped(whole(x)[0] - x) / 2), jnp.ones(()))
+
+
+class NoHastings(GibbsWithGradients):
+    """The change of the proposal is forgotten."""
+
+    def step(self, energy, state, *, key):
+        choose, coin = jax.random.split(key)
+        table = informed._by_slope(energy, state)
+        new = evaluate(energy, informed._changed(energy, state.position, *informed._one_of(table, choose)))
+        return metropolis(guarded(energy, state.energy - new.energy, new), new, state, key=coin)
+
+
+class Unadjusted(DiscreteLangevin):
+    """Every proposal is taken."""
+
+    def step(self, energy, state, *, key):
+        new, _ = UnadjustedDiscreteLangevin(self.step_size).step(energy, state, key=key)
+        return new, Info(jnp.ones(()), no_work())
+
+
+BROKEN = {
+    "swendsen-wang, gaps doubled": (seeing(SwendsenWang, 2.0, 1.0), GLASS),
+    "swendsen-wang, fields forgotten": (seeing(SwendsenWang, 1.0, 0.0), GLASS),
+    "swendsen-wang of bits, fields doubled": (seeing(SwendsenWang, 1.0, 2.0), MACHINE),
+    "swendsen-wang of levels, gaps halved": (seeing(SwendsenWang, 0.5, 1.0), POTTS),
+    "wolff, gaps doubled": (seeing(Wolff, 2.0, 1.0), GLASS),
+    "wolff, fields forgotten": (seeing(Wolff, 1.0, 0.0), GLASS),
+    "wolff of levels, fields forgotten": (seeing(Wolff, 1.0, 0.0), POTTS),
+    "wolff of rotors, gaps halved": (seeing(Wolff, 0.5, 1.0), ROTORS),
+    "wolff of rotors, fields forgotten": (seeing(Wolff, 1.0, 0.0), ROTORS),
+    "metropolis at another temperature": (Hotter(), ISING),
+    "metropolis one way": (OneWay(), POTTS),
+    "rotors from the envelope": (NoRefusal(), ROTORS),
+    "rotors turned half way": (HalfWay(), ROTORS),
+    "slope without Hastings": (NoHastings(), CAPEL),
+    "unbalanced": (LocallyBalanced(lambda log_ratio: log_ratio), MACHINE),
+    "unadjusted that reports no work": (Unadjusted(0.7), MACHINE),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_exact_start_catches(name: str) -> None:
+    with pytest.raises(LawViolation, match="exact-start"):
+        check_exact_start(*BROKEN[name], draws=2**16, key=KEY)
+
+
+def test_exact_start_catches_an_exchange_of_less_than_a_cluster() -> None:
+    with pytest.raises(LawViolation, match="exact-start"):
+        check_exact_start(AllDiffer(Gibbs()), GLASS, start=exact_couple, draws=2**16, key=KEY)
+
+
+class Unturned(PathAuxiliary):
+    """Compiled anew, while the way back is taken in the order of the way there."""
+
+
+def test_exact_start_catches_a_path_taken_back_in_the_wrong_order(monkeypatch) -> None:
+    forward = informed._log_path
+    monkeypatch.setattr(informed, "_log_path", lambda *path, backward: forward(*path, backward=False))
+    with pytest.raises(LawViolation, match="exact-start"):
+        check_exact_start(Unturned(3), ISING, key=KEY)
+
+
+@pytest.mark.parametrize("kind", [Metropolis, RotorHeatBath])
+def test_reversibility_catches_a_sweep_that_claims_it(kind) -> None:
+    with pytest.raises(LawViolation, match="reversibility"):
+        check_reversible(type("Claims", (kind,), {"reversible": True})(), ROTORS if kind is RotorHeatBath else ISING, key=KEY)
+
+
+class Boastful(LocallyBalanced):
+    """Says that it moves more often than it does."""
+
+    def step(self, energy, state, *, key):
+        state, info = LocallyBalanced.step(self, energy, state, key=key)
+        return state, Info(jnp.sqrt(info.accept_prob), no_work())
+
+
+def test_acceptance_on_a_discrete_space_is_that_of_moves() -> None:
+    with pytest.raises(LawViolation, match="acceptance stated"):
+        check_moves(Boastful(), MACHINE, key=KEY)
+
+
+class Mirrored(Overrelaxation):
+    """Takes itself for its time reversal."""
+
+    def reverse(self):
+        return self
+
+
+def test_crooks_catches_a_sweep_of_reflections_reversed_in_the_wrong_order() -> None:
+    with pytest.raises(LawViolation, match="no time reversal"):
+        check_crooks(Cycle((RotorHeatBath(), Mirrored())), witness("overrelaxation"), key=KEY)
+
+
+# ---- what does not fit is refused ----
+
+
+def test_what_a_kernel_cannot_move_on_is_refused() -> None:
+    spins, angles = jnp.ones((3, 3)), jnp.zeros(3)
+    unequal = Potts((3, 3), 3, -0.5)
+    for kernel in (SwendsenWang(), Wolff()):
+        with pytest.raises(RuntimeError, match="favours unequal levels"):
+            jax.block_until_ready(kernel.init(unequal, 0 * spins, key=KEY).position)
+        with pytest.raises(RuntimeError, match="favours unequal levels"):
+            sample(kernel, unequal, chains=4, warmup=0, draws=4, progress=Silent(), key=KEY)
+    for kernel in (SwendsenWang(), Houdayer(Gibbs()), DiscreteLangevin(0.1), GibbsWithGradients(), PathAuxiliary(1)):
+        with pytest.raises(TypeError, match="not on Torus"):
+            kernel.init(ROTORS.energy, angles, key=KEY)
+    for kernel in (RotorHeatBath(), Overrelaxation()):
+        with pytest.raises(TypeError, match="LocalFields"):
+            kernel.init(ISING.energy, spins, key=KEY)
+    with pytest.raises(TypeError, match="lose its memory"):
+        Houdayer(ParallelTempering.over(Gibbs(), [0.5, 1.0]))
+    with pytest.raises(ValueError, match="flips=0"):
+        PathAuxiliary(0)
+    with pytest.raises(ValueError, match="flips=10 for 9 sites"):
+        PathAuxiliary(10).init(ISING.energy, spins, key=KEY)

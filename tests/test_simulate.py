@@ -1,0 +1,131 @@
+"""`gibbsite sample`: by name, by file, from the command line; what cannot be sampled is refused in a sentence."""
+
+import json
+import math
+import pathlib
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from gibbsite.cli import app
+from gibbsite.samplers import Until
+from gibbsite.simulate import TARGETS, TargetError, limit, setting, simulate
+from gibbsite.simulate.observables import usual
+from gibbsite.simulate.targets import target
+from gibbsite.thermo import kaufman
+
+FIELDS = {"kernel", "seconds", "acceptance", "rhat", "ess_per_second", "observables"}
+PARTS = {"value", "stderr", "ess", "status", "evidence"}
+
+
+def energy_of_the_torus(side: int, k: float, step: float = 1e-5) -> float:
+    """The mean of -sum s s' by the slope of Kaufman's log Z."""
+    above, below = (float(kaufman(side, side, k + sign * step).value) for sign in (1, -1))
+    return -(above - below) / (2 * step)
+
+
+def told(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["sample", *words])
+    return done.exit_code, done.output
+
+
+def test_the_energy_is_untempered_and_exact(tmp_path: pathlib.Path) -> None:
+    words = ("ising", "--set", "side=4", "--beta", "0.4", "--chains", "64", "--draws", "2000", "--json", "--out", str(tmp_path / "run"))
+    done = CliRunner().invoke(app, ["sample", *words])
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout)
+    assert set(record) >= FIELDS and all(set(held) == PARTS for held in record["observables"].values())
+    energy = record["observables"]["energy"]
+    assert abs(energy["value"] - energy_of_the_torus(4, 0.4)) < 5.6 * energy["stderr"]
+    assert energy["stderr"] < 0.05 and energy["status"] == "ok" and record["rhat"] < 1.05
+    assert json.loads((tmp_path / "run" / "results.json").read_text()) == record
+    files = {path.name for path in (tmp_path / "run").iterdir()}
+    assert files == {"results.json", *(f"{figure}.{kind}" for figure in ("trace", "histogram") for kind in ("png", "svg", "csv"))}
+    rows = (tmp_path / "run" / "trace.csv").read_text().splitlines()
+    heights = [float(row.split(",")[5]) for row in rows[1:] if row.startswith("energy")]
+    assert min(heights) >= -32 and max(heights) <= 32 and len(set(heights)) > 3
+
+
+def test_until_and_table() -> None:
+    code, text = told("double-well", "--until", "x[0]=0.2", "--draws", "100")
+    assert code == 0 and "was chosen" in text and "ESS/s" in text
+    made = simulate("double-well", until=Until("x[0]", 0.2), draws=100, quiet=True)
+    error = made.rows["x[0]"].estimate.stderr
+    assert error is not None and error < 0.2
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_name_is_an_energy_with_observables(name: str) -> None:
+    energy = target(name, {})
+    import jax
+
+    x = energy.space.struct()
+    assert all(jax.eval_shape(fn, x).shape == () for fn in usual(energy.space).values())
+
+
+MINE = """
+import jax.numpy as jnp
+from gibbsite import Callable
+from gibbsite.core import Reals
+
+def bowl(stiffness=1.0, dim=2):
+    return Callable(lambda k, x: 0.5 * k * jnp.sum(x**2), stiffness, Reals(dim))
+
+energy = bowl()
+number = 3
+"""
+
+
+def test_an_energy_of_a_file(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    path = str(tmp_path / "mine.py")
+    made = simulate(f"{path}:bowl", {"stiffness": 4.0, "dim": 3}, beta=0.5, quiet=True)
+    energy = made.rows["energy"].estimate
+    assert abs(energy.value - 1.5 / 0.5) < 5.6 * energy.stderr < 0.3  # equipartition: 3 / 2 kT of the target itself
+    assert np.isfinite(simulate(f"{path}:energy", draws=64, quiet=True).rows["energy"].estimate.value)
+    for words, sentence in {
+        ("energy", "stiffness=2"): "already built",
+        ("number", ""): "is a int: name an energy",
+        ("nothing", ""): "has no 'nothing'",
+        ("bowl", "stifness=2"): "did you mean 'stiffness'",
+    }.items():
+        code, text = told(f"{path}:{words[0]}", *(("--set", words[1]) if words[1] else ()))
+        assert code == 2 and sentence in " ".join(text.split()), text
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("isign",), "did you mean 'ising'"),
+        (("ising", "--set", "size=3"), "did you mean 'side'"),
+        (("ising", "--set", "side"), "give name=value"),
+        (("ising", "--set", "side=big"), "the value is a number"),
+        (("ising", "--set", "side=2"), "side"),
+        (("ising", "--beta", "0"), "positive inverse temperature"),
+        (("ising", "--beta", "nan"), "positive inverse temperature"),
+        (("ising", "--chains", "0"), "chains=0"),
+        (("ising", "--kernel", "mala"), "knows auto"),
+        (("ising", "--until", "energy"), "give an observable and a positive number"),
+        (("ising", "--until", "energy=-1"), "give an observable and a positive number"),
+        (("ising", "--until", "magnet=1"), "not observed: there are energy, m, |m|"),
+        (("nowhere.py:energy",), "is no file"),
+        (("nowhere.py",), "give file.py:name"),
+    ],
+)
+def test_bad_input_is_a_sentence(words: tuple[str, ...], sentence: str) -> None:
+    code, text = told(*words)
+    assert code == 2 and sentence in " ".join(text.split()), text
+    assert "Traceback" not in text
+
+
+def test_settings_are_read() -> None:
+    assert setting("side=8,8,8") == ("side", (8, 8, 8))
+    assert setting("coupling=-0.5") == ("coupling", -0.5)
+    assert setting("periodic=False") == ("periodic", False)
+    assert limit("|m|=0.01") == Until("|m|", 0.01) and limit(None) is None
+    with pytest.raises(TargetError):
+        setting("=3")
+    first, second = (target("edwards-anderson", {"seed": seed, "side": (3, 3)}) for seed in (0, 1))
+    assert not np.array_equal(first.coupling, second.coupling)
+    assert math.isclose(float(target("ising", {"coupling": 0.3}).coupling), 0.3, rel_tol=1e-6)
