@@ -1,4 +1,5 @@
 import gc
+import itertools
 import os
 import pathlib
 from collections.abc import Iterator
@@ -13,15 +14,17 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Small problems: compiling for speed costs three times what it saves.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 
+LOOK = 8  # tests between looks, for a look takes as long as a small test
 MANY = 30_000  # of the 65,530 memory maps that Linux allows a process: every compiled program takes some
+_tests = itertools.count()
 
 
-@pytest.fixture(autouse=True, scope="module")
+@pytest.fixture(autouse=True)
 def programs_are_thrown_away_in_time() -> Iterator[None]:
     """A worker that has compiled thousands of programs runs out of maps, and then fails to compile or dies."""
     yield
     maps = pathlib.Path("/proc/self/maps")
-    if maps.exists() and maps.read_bytes().count(b"\n") > MANY:
+    if next(_tests) % LOOK == 0 and maps.exists() and maps.read_bytes().count(b"\n") > MANY:
         import jax  # after the settings above
 
         jax.clear_caches()

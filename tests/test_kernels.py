@@ -29,13 +29,20 @@ KEY = jax.random.key(20)
 MIX, ISING = problems.mixture(), problems.ising()
 
 
+BY_FORMULA = {
+    *("mala", "hmc", "gibbs with gradients", "parallel tempering", "metropolis", "path auxiliary", "locally balanced"),
+    *("discrete langevin", "wolff"),
+}
+
+
 @pytest.mark.parametrize("name", KERNELS)
 def test_laws(name: str) -> None:
     """2^18 draws for kernels that accept by a formula: enough to see a log acceptance that is off by 0.05."""
     kernel, problem = KERNELS[name]
-    draws = 2**18 if name in ("mala", "hmc", "gibbs with gradients", "parallel tempering") else 2**15
+    draws = 2**18 if name in BY_FORMULA else 2**15
     draws = 2**12 if name == "multispin" else draws  # each is of 32 copies
-    check_kernel(kernel, problem, start=STARTS.get(name), path=path_of(problem), draws=draws, key=KEY)
+    forgets = 100 if name.startswith(("swendsen", "wolff", "houdayer", "rotor", "overrelaxation", "path")) else 500
+    check_kernel(kernel, problem, start=STARTS.get(name), path=path_of(problem), draws=draws, forgets=forgets, key=KEY)
 
 
 @pytest.mark.parametrize("name", [name for name, (kernel, _) in KERNELS.items() if kernel.reports_work])
@@ -351,7 +358,7 @@ def test_tempering_recovers_masses_where_one_temperature_is_frozen() -> None:
 
 
 def test_draws_do_not_depend_on_the_number_of_devices() -> None:
-    check_devices("registry.kernels:KERNELS", ("ula", "mala", "hmc", "gibbs"))
+    check_devices("registry.kernels:KERNELS", ("ula", "mala", "hmc", "gibbs", "random walk"))
 
 
 @pytest.mark.long

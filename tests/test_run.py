@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gibbsite.core import Binary, Callable, Evidence, Histogram, Normal, Reals, Spins, Status
-from gibbsite.energies import GaussianMixture, Ising
-from gibbsite.samplers import MALA, ULA, Gibbs, GibbsWithGradients, ParallelTempering, Progress, Silent, sample, stderr
+from gibbsite.core import Binary, Callable, Evidence, Histogram, Independent, Normal, Reals, Spins, Status
+from gibbsite.energies import GaussianMixture, Ising, NeuralEnergy
+from gibbsite.nets import MLP
+from gibbsite.samplers import MALA, ULA, Gibbs, GibbsWithGradients, ParallelTempering, Progress, Silent, choose, sample, stderr
 from gibbsite.samplers.start import check_counts, check_parts
 from gibbsite.testing import problems
 
@@ -91,6 +92,25 @@ def test_until_ends_where_draws_are_of_no_use_or_too_many() -> None:
         assert stderr("energy") < 0.0
     with pytest.raises(ValueError, match="the number of draws is not known beforehand"):
         sample(MALA(0.3), MIX.energy, until=stderr() < 0.1, keep=1, key=KEY)
+
+
+@pytest.mark.parametrize(
+    ("energy", "kernel", "why"),
+    [
+        (Ising(4, 0.4), "Cycle", "favours equal sites"),
+        (Ising(4, -0.4), "Gibbs", "exact conditionals"),
+        (problems.rbm().energy, "BlockGibbs", "hidden units"),
+        (problems.xy().energy, "Cycle", "rotors"),
+        (NeuralEnergy(MLP(4, (8,), key=KEY), Spins(4)), "GibbsWithGradients", "by the gradient"),
+        (MIX.energy, "HMC", "tuned in warm-up"),
+    ],
+)
+def test_auto_chooses_and_says_why(energy, kernel: str, why: str) -> None:
+    run = sample("auto", energy, chains=4, warmup=4, draws=4, progress=Silent(), key=KEY)
+    assert type(run.kernel).__name__ == kernel
+    assert why in run.why and f"{kernel} was chosen: {run.why}." in str(run)
+    with pytest.raises(TypeError, match="moves on Product"):
+        choose(Independent((energy, energy)))
 
 
 def test_unmixed_chains_are_flagged() -> None:

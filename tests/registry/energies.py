@@ -144,7 +144,7 @@ ENERGIES: dict[str, AbstractEnergy] = {
     "mueller brown": MuellerBrown(),
     "ring": Ring(2, 1.5, 0.5),
     "funnel": Funnel(3, 0.5),
-    "rosenbrock": Rosenbrock(3, 2, 3.0, 1.5, 0.5),
+    "rosenbrock": Rosenbrock(2, 2, 3.0, 1.5, 0.5),
     "banana": Banana(2, 0.4, 1.5),
     "posterior": Posterior(Normal([0.5, 0.0], [1.0, 2.0]), _logistic, (jnp.array([[1.0, 0.5], [-0.3, 2.0]]), jnp.array([1.0, -1.0]))),
     "transformed": Transformed(Uniform(Box([-1.0, 0.0], [2.0, 0.5]))),

@@ -3,11 +3,28 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, Box, Conditionals, Latent, Reals, Torus, as_float, capability, two_valued
+from gibbsite.core import (
+    AbstractEnergy,
+    AbstractKernel,
+    Box,
+    Conditionals,
+    Cycle,
+    Latent,
+    LocalFields,
+    Pairwise,
+    Reals,
+    Torus,
+    as_float,
+    capability,
+    discrete,
+)
+from gibbsite.samplers.cluster import SwendsenWang
 from gibbsite.samplers.gibbs import BlockGibbs, Gibbs
 from gibbsite.samplers.hamiltonian import HMC
 from gibbsite.samplers.informed import GibbsWithGradients
+from gibbsite.samplers.rotor import Overrelaxation, RotorHeatBath
 
 
 class Choice(NamedTuple):
@@ -20,7 +37,7 @@ class Choice(NamedTuple):
 def choose(energy: AbstractEnergy) -> Choice:
     """The kernel that `sample("auto", energy)` runs.
 
-    Exact conditionals come before gradients, and hidden units that are drawn exactly before both.
+    Exact draws of parts come before gradients: hidden units, then clusters where every bond favours equal sites, sites, rotors.
 
     Raises:
         TypeError: no kernel moves on the space of this energy.
@@ -28,9 +45,19 @@ def choose(energy: AbstractEnergy) -> Choice:
     if capability(energy, Latent) is not None:
         return Choice(BlockGibbs(), "hidden units are drawn exactly, layer by layer")
     if capability(energy, Conditionals) is not None:
+        if _attract(energy):
+            return Choice(Cycle((Gibbs(), SwendsenWang())), "every bond favours equal sites, so that clusters may turn as a whole")
         return Choice(Gibbs(), "sites are drawn from their exact conditionals")
-    if two_valued(energy.space):
+    if capability(energy, LocalFields) is not None:
+        return Choice(Cycle((RotorHeatBath(), Overrelaxation())), "rotors are drawn from, and turned about, the fields that they see")
+    if discrete(energy.space):
         return Choice(GibbsWithGradients(), "no conditionals are known, so flips are chosen by the gradient")
     if isinstance(energy.space, Reals | Box | Torus):
         return Choice(HMC(as_float(0.1), jnp.ones(energy.space.shape)), "there is a gradient; step size and scales are tuned in warm-up")
     raise TypeError(f"No kernel of kernel='auto' moves on {type(energy.space).__name__}: give one yourself, or compose one.")
+
+
+def _attract(energy: AbstractEnergy) -> bool:
+    """Whether there are bonds, and none that favours unequal sites."""
+    view = capability(energy, Pairwise)
+    return view is not None and len(view.gaps) > 0 and bool(np.all(np.asarray(view.gaps) >= 0))

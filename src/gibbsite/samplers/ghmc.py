@@ -6,11 +6,10 @@ from jaxtyping import Array, Key
 
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Reals, Torus, as_float
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
+from gibbsite.samplers.hamiltonian import TARGET
 from gibbsite.samplers.metropolis import guarded, metropolis
 from gibbsite.samplers.phase import AbstractPhaseKernel, Phase, leapfrog, lost, relaxed
 from gibbsite.samplers.spreads import step_and_scale
-
-TARGET = 0.95  # acceptance: each refusal sends the walk back where it came from, so they must be few
 
 
 class GHMC(AbstractPhaseKernel):
@@ -18,9 +17,12 @@ class GHMC(AbstractPhaseKernel):
 
     The end of the steps is accepted with `min(1, exp(H(start) - H(end)))`, `H = U + |v|^2 / 2`; a refusal turns the velocity
     round, which is what keeps the law. With friction at both ends, half of it each, the whole is its own time reversal but
-    for a turn of the velocity, and `OBABO` is what it becomes where nothing is refused.
+    for a turn of the velocity, and with one step `OBABO` is what it becomes where nothing is refused.
 
-    Warm-up tunes the step size to acceptance 0.95 and, where `scale` has the axes of x, the scale of each coordinate to the
+    Velocities last for about `1 / friction`, whatever the number of steps. A trajectory of half a period of the target leads
+    from x to -x and on again: keep `steps step_size` well below 3 in units of scale.
+
+    Warm-up tunes the step size to acceptance 0.8 and, where `scale` has the axes of x, the scale of each coordinate to the
     spread of the chains.
     """
 

@@ -52,6 +52,9 @@ class ULA(AbstractLangevin):
     The work is taken between the energies that `x` and `y` were evaluated under. If the state was cached under an
     earlier energy of a path and not refreshed, the switch is settled in the same difference: the published
     next-energy form (Carbone et al., arXiv 2305.19414, eq. 19), one gradient a step instead of two.
+
+    Where `scale` has the axes of x, warm-up sets the scale of each coordinate to the spread of the chains. Nothing refuses a step
+    that is too large, so it must be small at first: `step_size scale^2` below the square of the smallest width.
     """
 
     reversible = False

@@ -4,6 +4,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
@@ -57,7 +58,8 @@ class RandomWalk(AbstractPointKernel):
     def _stretched(self, noise: Float[Array, "*x"]) -> Float[Array, "*x"]:
         if self.scale.shape in ((), noise.shape):
             return self.scale * noise
-        return (self.scale @ noise.ravel()).reshape(noise.shape)
+        # Not by a matrix product, which rounds otherwise on another number of devices.
+        return jnp.sum(self.scale * noise.ravel(), axis=-1).reshape(noise.shape)
 
     def adaptation(self) -> AbstractAdaptation:
         return step_and_scale(self, _ByDimension(STEP_SIZE, as_float(TARGET)))

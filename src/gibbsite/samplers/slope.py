@@ -7,9 +7,6 @@ from jaxtyping import Array, Float
 
 from gibbsite.core import AbstractEnergy, AbstractKernel
 from gibbsite.core.energy import Scalar
-from gibbsite.samplers.metropolis import check_space, check_step, guarded, metropolis
-
-__all__ = ["AbstractSlopeKernel", "SlopeState", "check_space", "check_step", "evaluate", "guarded", "metropolis"]
 
 
 class SlopeState(NamedTuple):

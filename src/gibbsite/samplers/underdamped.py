@@ -17,7 +17,7 @@ from gibbsite.samplers.spreads import Spreads, has_axes
 
 
 class AbstractUnderdamped(AbstractPhaseKernel):
-    """What both splittings share. As with `ULA`, a state cached under an earlier energy settles the switch in the same work."""
+    """What both splittings share: scales are tuned, and switches settled, as by `ULA`."""
 
     settles_switch = True
 

@@ -20,7 +20,7 @@ def simulate(
     *,
     kernel: str = "auto",
     beta: float = 1.0,
-    chains: int = 64,
+    chains: int = 16,
     warmup: int = 500,
     draws: int = 1000,
     until: Until | None = None,

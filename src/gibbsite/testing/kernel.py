@@ -30,12 +30,14 @@ def check_kernel(
     path: AbstractPath | None = None,
     draws: int = 2**18,
     steps: int = 6,
+    forgets: int = 500,
     key: Key[Array, ""],
 ) -> None:
     """All laws of one kernel on an exactly solvable problem; each has a function of its own below.
 
     `start(kernel, key)` draws a whole state from its exact law, where the state is more than one x (a population).
-    `path` replaces the geometric one, where the kernel needs a capability that the latter loses.
+    `path` replaces the geometric one, where the kernel needs a capability that the latter loses. Where a chain starts must
+    be forgotten after `forgets` moves.
 
     Raises:
         LawViolation: a law is broken; the message says which, by how much, and the bound.
@@ -44,7 +46,7 @@ def check_kernel(
     check_exact_start(kernel, problem, start=start, draws=draws, steps=steps, key=one)
     check_moves(kernel, problem, key=one)
     if not kernel.settles_switch:
-        check_forgets(kernel, problem, key=two)
+        check_forgets(kernel, problem, steps=forgets, key=two)
     if kernel.reversible:
         check_reversible(kernel, problem, draws=draws, key=two)
     if kernel.reports_work:
