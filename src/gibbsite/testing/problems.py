@@ -77,7 +77,7 @@ def ising() -> Problem:
 
 def torus() -> Problem:
     """Thirty-two copies of a 4 x 4 torus without field."""
-    one = enumerated(Ising(4, as_float(0.12)))  # weak, so that four switches anneal 512 spins
+    one = enumerated(Ising((4, 4), as_float(0.12)))  # weak, so that four switches anneal 512 spins
 
     def sample(*, key: Key[Array, ""]) -> Array:
         return jax.vmap(lambda k: one.sample(key=k))(jax.random.split(key, 32))
