@@ -1,6 +1,7 @@
 """The loop: it learns what is exact, resumes to the same bits after a kill, and says how it ended."""
 
 import itertools
+import os
 import pathlib
 import signal
 import subprocess
