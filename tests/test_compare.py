@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from doomed import doomed
 
 from gibbsite.compare import Budget, CardError, Comparison, compare, grid
 from gibbsite.compare.card import Card
@@ -272,7 +273,7 @@ def test_ctrl_c_is_heard_within_two_seconds(tmp_path: pathlib.Path, interrupt: C
     """A real process, stopped while its first cell compiles or trains; what is there can be continued."""
     write_points(tmp_path / "leaves.csv")
     command = [sys.executable, "-m", "gibbsite", "compare", "leaves.csv", "--models", "flow", "--budget", "full"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=doomed() | {"PYTHONUNBUFFERED": "1"})
     card = tmp_path / "gibbsite-leaves" / "card.toml"
     deadline = time.monotonic() + 60
     while not card.exists() and time.monotonic() < deadline and process.poll() is None:

@@ -113,7 +113,7 @@ def test_a_figure_below_the_best_exact_one_is_explained() -> None:
 
     assert "known to an interval only, 0.402 to 0.598" in told(Evidence.INTERVAL)
     assert "marked lower bound" in told(Evidence.LOWER)
-    assert "best exact one" not in told(Evidence.UNBIASED)
+    assert "with an exact constant" not in told(Evidence.UNBIASED)
 
 
 class Counting(MaximumLikelihood):

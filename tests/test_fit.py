@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from doomed import doomed
 
 from gibbsite.core import log_prob
 from gibbsite.models import Flow
@@ -73,7 +74,9 @@ def test_the_base_of_a_flow_is_not_trained():
 
 
 def run(out: pathlib.Path, pause: float, *, kill: bool = False) -> None:
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(out), str(pause)], env=os.environ | {"JAX_PLATFORMS": "cpu"})
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(out), str(pause)], env=doomed() if kill else os.environ | {"JAX_PLATFORMS": "cpu"}
+    )
     if kill:
         deadline = time.monotonic() + 120
         while not (out / "training.gibbsite").exists() and time.monotonic() < deadline:

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from doomed import doomed
 from typer.testing import CliRunner
 
 import gibbsite
@@ -49,10 +50,10 @@ main()
 """
 
 
-def start(folder: pathlib.Path, *more: str, limit: int | None = None) -> subprocess.Popen:
+def start(folder: pathlib.Path, *more: str, limit: int | None = None, env: dict[str, str] | None = None) -> subprocess.Popen:
     how = ["-m", "gibbsite"] if limit is None else ["-c", BOUNDED, str(limit)]
     command = [sys.executable, *how, "compare", *more]
-    quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}  # the compiler's own remarks on programs in its cache
+    quiet = (env or os.environ) | {"TF_CPP_MIN_LOG_LEVEL": "3"}  # the compiler's own remarks on programs in its cache
     with (folder / "said.txt").open("w") as said:  # a pipe would fill, and stop the process
         return subprocess.Popen(command, cwd=folder, stdout=said, stderr=subprocess.STDOUT, env=quiet)
 
@@ -68,7 +69,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A comparison killed outright while its second cell was at work."""
     folder = tmp_path_factory.mktemp("killed")
     points(folder)
-    process = start(folder, "card.toml")
+    process = start(folder, "card.toml", env=doomed())
     first = folder / "gibbsite-points" / "cells" / "points.csv_flow_0" / "record.json"
     deadline = time.monotonic() + 120
     while not first.exists() and time.monotonic() < deadline and process.poll() is None:
@@ -114,7 +115,7 @@ def test_trials_are_told_and_paid_for(killed: pathlib.Path) -> None:
 def test_a_full_disk_is_told_in_one_sentence(tmp_path: pathlib.Path) -> None:
     """No file may grow beyond 8 kB, the training state least of all."""
     points(tmp_path)
-    process = start(tmp_path, "card.toml", limit=8192)
+    process = start(tmp_path, "card.toml", limit=8192, env=doomed())
     told = ended(process, tmp_path)
     assert process.returncode == 1, told
     assert "There is no room left" in told and "finished cells are kept" in told

@@ -85,7 +85,7 @@ def _behind(other: Standing, best: Standing, found: Estimate) -> str:
 
 
 def _too_good(records: Sequence[Record], *, seeds: bool) -> list[str]:
-    """Why a figure that is not exact may lie below the best exact one."""
+    """Why a figure that is not exact may lie below the lowest whose constant is exact."""
     known = [(r, r["metrics"]["nll"]) for r in records if r["metrics"].get("nll", {}).get("value") is not None]
     exact = [(metric["value"], r) for r, metric in known if _of_exact(r)]
     if not exact:
@@ -93,8 +93,8 @@ def _too_good(records: Sequence[Record], *, seeds: bool) -> list[str]:
     least, best = min(exact, key=lambda pair: pair[0])
     below = [(r, metric) for r, metric in known if not _of_exact(r) and metric["value"] < least]
     return [
-        f"{name_of(r, seeds=seeds)}: its NLL lies below {number(best['metrics']['nll'])} of {name_of(best, seeds=seeds)}, the best "
-        f"exact one, but it is {_softness(metric)}."
+        f"{name_of(r, seeds=seeds)}: its NLL lies below {number(best['metrics']['nll'])} of {name_of(best, seeds=seeds)}, the lowest "
+        f"with an exact constant, but it is {_softness(metric)}."
         for r, metric in below
     ]
 
