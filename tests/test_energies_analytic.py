@@ -159,8 +159,10 @@ def test_rosenbrock_in_blocks() -> None:
     x = np.array([0.7, 1.1, -0.4, 0.3, 0.9, 0.2, -0.8])  # x_0, then two blocks of three
     chains = ((x[0], *x[1:4]), (x[0], *x[4:]))
     bends = sum((chain[i] - chain[i - 1] ** 2) ** 2 for chain in chains for i in (1, 2, 3))
-    found = float(Rosenbrock(4, 2, 2.0, 3.0, 0.5)(jnp.asarray(x, jnp.float32)))
-    assert found == pytest.approx(2 * (x[0] - 0.5) ** 2 + 3 * bends, rel=1e-6)
+    energy = Rosenbrock(4, 2, 2.0, 3.0, 0.5)
+    assert float(energy(jnp.asarray(x, jnp.float32))) == pytest.approx(2 * (x[0] - 0.5) ** 2 + 3 * bends, rel=1e-6)
+    energies = jax.vmap(energy)(_draws(energy, 2**15, key=KEY))
+    z_test("Rosenbrock", "energy of draws, of seven squares", energies, 3.5)
 
 
 def test_banana_of_haario() -> None:

@@ -34,11 +34,11 @@ def check_lattice(owner: str, side: tuple[int, ...], coupling: Array, *, periodi
 def check_shape(owner: str, name: str, value: Array, *shapes: tuple[int, ...]) -> None:
     """Raises ValueError where an array has none of these shapes."""
     if value.shape not in shapes:
-        raise ValueError(f"{owner} has a {name} of shape {value.shape}: give {' or '.join(map(str, shapes))}.")
+        raise ValueError(f"{owner} has {name} of shape {value.shape}: give {' or '.join(map(str, shapes))}.")
 
 
 def beside(x: Float[Array, "*x"], axis: int, step: int, *, periodic: bool, beyond: float = 0.0) -> Float[Array, "*x"]:
-    """What stands one step (1 ahead, -1 behind) along an axis from each site; behind an open end stands `beyond`."""
+    """What stands one step (1 ahead, -1 behind) along an axis from each site; beyond an open end stands `beyond`."""
     turned = jnp.roll(x, -step, axis)
     if periodic:
         return turned

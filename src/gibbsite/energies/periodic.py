@@ -1,7 +1,7 @@
 """Charged particles in a periodic box, given by angles: the position of particle i is `side x_i / (2 pi)`.
 
-A `Torus((n, d))` has no walls and no centre to hold, so that nothing has to be done about translations. Per squared length the
-volume element is that of the angles: the configurational integral over positions is `exp(log_z) (side / 2 pi)^(n d)`.
+A `Torus((n, d))` has no walls and no centre to hold, so that nothing has to be done about translations. Volumes are those of
+the angles: the configurational integral over positions is `exp(log_z) (side / 2 pi)^(n d)`.
 """
 
 from itertools import product

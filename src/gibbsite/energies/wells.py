@@ -17,7 +17,7 @@ LOG_Z = math.log(11784.5092651278267)  # of one well, by quadrature in 30 digits
 
 
 class DoubleWell(AbstractEnergy):
-    """`U(x) = x^4 - 6 x^2 - x / 2` on one axis (Noé et al., Science 365, 2019, with the factors of Wu et al., arXiv 2002.06707).
+    """`U(x) = x^4 - 6 x^2 - x / 2` on one axis (Noé et al., Science 365, 2019, with the factors of Midgley et al., arXiv 2208.01893).
 
     Two wells near -1.7 and 1.8; the right one holds 84.43 % of the mass. `log_z = log 11784.509`; draws are exact.
     """
