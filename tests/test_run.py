@@ -8,7 +8,7 @@ import pytest
 from gibbsite.core import Binary, Callable, Evidence, Histogram, Independent, Normal, Reals, Spins, Status
 from gibbsite.energies import GaussianMixture, Ising, NeuralEnergy
 from gibbsite.nets import MLP
-from gibbsite.samplers import MALA, ULA, Gibbs, GibbsWithGradients, ParallelTempering, Progress, Silent, choose, sample, stderr
+from gibbsite.samplers import MALA, ULA, Gibbs, GibbsWithGradients, ParallelTempering, Progress, Silent, choose, name_of, sample, stderr
 from gibbsite.samplers.start import check_counts, check_parts
 from gibbsite.testing import problems
 
@@ -74,6 +74,9 @@ def test_traces_are_the_values_of_observables_spread_over_the_draws() -> None:
     np.testing.assert_array_equal(run.traces["first"], run.samples[:, :, 0])
     assert run.traces["energy"].shape == (4, 10)
     np.testing.assert_allclose(run.traces["energy"][:, -1], jax.vmap(MIX.energy)(run.samples[:, -1]), rtol=1e-5)
+    uneven = sample(MALA(0.3), MIX.energy, chains=4, warmup=5, draws=50, observe=first, keep=6, trace=9, progress=Silent(), key=KEY)
+    assert uneven.every == 6 and uneven.traces["first"].shape == (4, 8)  # to the end, not nine values of the beginning
+    np.testing.assert_array_equal(uneven.traces["first"], uneven.samples[:, :, 0])
     long = sample(MALA(0.3), MIX.energy, chains=4, warmup=5, draws=32, most=64, until=stderr() < 1e-6, trace=8, progress=Silent(), key=KEY)
     whole = sample(MALA(0.3), MIX.energy, chains=4, warmup=5, draws=64, trace=8, progress=Silent(), key=KEY)
     np.testing.assert_array_equal(long.traces["energy"], whole.traces["energy"])
@@ -97,17 +100,17 @@ def test_until_ends_where_draws_are_of_no_use_or_too_many() -> None:
 @pytest.mark.parametrize(
     ("energy", "kernel", "why"),
     [
-        (Ising(4, 0.4), "Cycle", "favours equal sites"),
+        (Ising(4, 0.4), "Cycle(Gibbs, SwendsenWang)", "favours equal sites"),
         (Ising(4, -0.4), "Gibbs", "exact conditionals"),
         (problems.rbm().energy, "BlockGibbs", "hidden units"),
-        (problems.xy().energy, "Cycle", "rotors"),
+        (problems.xy().energy, "Cycle(RotorHeatBath, Overrelaxation)", "rotors"),
         (NeuralEnergy(MLP(4, (8,), key=KEY), Spins(4)), "GibbsWithGradients", "by the gradient"),
         (MIX.energy, "HMC", "tuned in warm-up"),
     ],
 )
 def test_auto_chooses_and_says_why(energy, kernel: str, why: str) -> None:
     run = sample("auto", energy, chains=4, warmup=4, draws=4, progress=Silent(), key=KEY)
-    assert type(run.kernel).__name__ == kernel
+    assert name_of(run.kernel) == kernel
     assert why in run.why and f"{kernel} was chosen: {run.why}." in str(run)
     with pytest.raises(TypeError, match="moves on Product"):
         choose(Independent((energy, energy)))

@@ -51,7 +51,7 @@ def test_until_and_table() -> None:
     code, text = told("double-well", "--until", "x[0]=0.2", "--draws", "100")
     assert code == 0 and "was chosen" in text and "ESS/s" in text
     made = simulate("double-well", until=Until("x[0]", 0.2), draws=100, quiet=True)
-    error = made.rows["x[0]"].estimate.stderr
+    error = made.run.rows["x[0]"].estimate.stderr
     assert error is not None and error < 0.2
 
 
@@ -81,13 +81,16 @@ def test_an_energy_of_a_file(tmp_path: pathlib.Path) -> None:
     (tmp_path / "mine.py").write_text(MINE)
     path = str(tmp_path / "mine.py")
     made = simulate(f"{path}:bowl", {"stiffness": 4.0, "dim": 3}, beta=0.5, quiet=True)
-    energy = made.rows["energy"].estimate
+    energy = made.run.rows["energy"].estimate
     assert abs(energy.value - 1.5 / 0.5) < 5.6 * energy.stderr < 0.3  # equipartition: 3 / 2 kT of the target itself
-    assert np.isfinite(simulate(f"{path}:energy", draws=64, quiet=True).rows["energy"].estimate.value)
+    assert np.isfinite(simulate(f"{path}:energy", draws=64, quiet=True).run.rows["energy"].estimate.value)
+    (tmp_path / "broken.py").write_text("energy = undefined")
+    code, text = told(f"{tmp_path / 'broken.py'}:energy")
+    assert code == 2 and "cannot be run: NameError" in " ".join(text.split())
     for words, sentence in {
         ("energy", "stiffness=2"): "already built",
         ("number", ""): "is a int: name an energy",
-        ("nothing", ""): "has no 'nothing'",
+        ("nothing", ""): "unknown name 'nothing'",
         ("bowl", "stifness=2"): "did you mean 'stiffness'",
     }.items():
         code, text = told(f"{path}:{words[0]}", *(("--set", words[1]) if words[1] else ()))

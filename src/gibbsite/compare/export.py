@@ -11,14 +11,15 @@ from gibbsite.compare.store import replacing
 
 def export(content: Content, folder: pathlib.Path) -> list[pathlib.Path]:
     """Writes `figures/overview.*` and `figures/<data set>/<figure>.*` (png, svg, csv) into the folder of the page."""
-    made = _write(overview(content.records), folder / "figures")
+    made = export_figure(overview(content.records), folder / "figures")
     for name, figures in figures_of(content).items():
         for figure in figures:
-            made += _write(figure, folder / "figures" / name)
+            made += export_figure(figure, folder / "figures" / name)
     return made
 
 
-def _write(figure: Figure, folder: pathlib.Path) -> list[pathlib.Path]:
+def export_figure(figure: Figure, folder: pathlib.Path) -> list[pathlib.Path]:
+    """Writes one figure as png, svg and csv into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     for ending, held in files(figure).items():

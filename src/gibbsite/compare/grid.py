@@ -40,9 +40,9 @@ class Grid:
     def run(self) -> list[Record]:
         """Every cell in turn, each in a thread of its own kind: so Ctrl-C is heard while a program compiles."""
         prints = {name: fingerprint(held) for name, held in self.plan.datasets.items()}
-        known = {cell: self.store.record(cell, prints[cell.dataset]) for cell in self.plan.cells}
-        held = {cell: record for cell, record in known.items() if record is not None}
+        held = {cell: kept for cell in self.plan.cells if (kept := self.store.record(cell, prints[cell.dataset])) is not None}
         pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="gibbsite-cell")
+        self.store.write_results(self.plan.card, self._in_order(held))
         try:
             for cell in self.plan.cells:
                 if cell in held:
@@ -55,7 +55,6 @@ class Grid:
             raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-        self.store.write_results(self.plan.card, self._in_order(held))
         return self._in_order(held)
 
     def _in_order(self, held: Mapping[Cell, Record]) -> list[Record]:

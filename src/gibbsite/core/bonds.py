@@ -37,7 +37,7 @@ def no_bonds(alone: Float[Array, "..."]) -> Pairwise:
 
 
 class UniformBonds(Capability):
-    """Spins on a square torus, each bond with the energy `-coupling s s'`, and nothing else: what is moved in packed form.
+    """Spins on a square torus (or on each of several), each bond with the energy `-coupling s s'`, and nothing else.
 
     Tempering scales the coupling; a sum loses it, for what is added need not be of this form.
     """

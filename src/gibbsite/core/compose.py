@@ -119,7 +119,7 @@ class Cycle(_Restarted):
     def step(self, energy: AbstractEnergy, state: PyTree, *, key: Key[Array, ""]) -> tuple[PyTree, Info]:
         infos = []
         for kernel, leg in zip(self.kernels, jax.random.split(key, len(self.kernels)), strict=True):
-            state, info = _leg(kernel, energy, state, leg)
+            state, info = restarted(kernel, energy, state, key=leg)
             infos.append(info)
         accept = jnp.mean(jnp.stack([jnp.mean(info.accept_prob) for info in infos]))
         return state, Info(accept, sum((info.shadow_work for info in infos), jnp.zeros(())))
@@ -157,7 +157,7 @@ class Mixture(_Restarted):
 
         def branch(kernel: AbstractKernel) -> Callable[[PyTree], tuple[PyTree, Info]]:
             def run(state: PyTree) -> tuple[PyTree, Info]:
-                moved, info = _leg(kernel, energy, state, leg)
+                moved, info = restarted(kernel, energy, state, key=leg)
                 return moved, Info(jnp.mean(info.accept_prob), info.shadow_work)
 
             return run
@@ -176,7 +176,8 @@ def _check_parts(name: str, kernels: tuple[AbstractKernel, ...]) -> None:
             raise TypeError(f"{name} would restart {type(kernel).__name__} from a single x and lose its memory: use it on its own.")
 
 
-def _leg(kernel: AbstractKernel, energy: AbstractEnergy, x: PyTree, key: Key[Array, ""]) -> tuple[PyTree, Info]:
+def restarted(kernel: AbstractKernel, energy: AbstractEnergy, x: PyTree, *, key: Key[Array, ""]) -> tuple[PyTree, Info]:
+    """One step of a kernel that starts at x and keeps nothing but where it ends."""
     start, move = jax.random.split(key)
     state, info = kernel.step(energy, kernel.init(energy, x, key=start), key=move)
     return kernel.position(state), info

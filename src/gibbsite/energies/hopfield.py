@@ -23,7 +23,7 @@ def hebb(patterns: ArrayLike) -> DenseBoltzmannMachine:
 class DenseHopfield(AbstractEnergy):
     """`U(x) = -log(sum_k exp(beta xi_k . x)) / beta + x.x / 2 + log(K) / beta + M^2 / 2` with K real patterns, the longest of length M.
 
-    (Ramsauer et al., arXiv 2008.02217, eq. 1.) It is never negative; a step down its slope of length one is attention,
+    (Ramsauer et al., arXiv 2008.02217.) It is never negative; a step down its slope of length one is attention,
     `softmax(beta xi x) xi`. Tempered by beta it is a mixture of Gaussians of variance 1 / beta about the patterns, as heavy as
     `exp(beta xi_k . xi_k / 2)`.
 

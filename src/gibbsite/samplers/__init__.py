@@ -13,7 +13,7 @@ from gibbsite.samplers.langevin import MALA, ULA, TamedULA
 from gibbsite.samplers.multispin import Multispin
 from gibbsite.samplers.progress import Progress, Silent
 from gibbsite.samplers.random_walk import Independence, RandomWalk
-from gibbsite.samplers.report import Row, Run
+from gibbsite.samplers.report import Row, Run, name_of
 from gibbsite.samplers.rotor import Overrelaxation, RotorHeatBath
 from gibbsite.samplers.run import sample
 from gibbsite.samplers.skewed import Barker
@@ -65,6 +65,7 @@ __all__ = [
     "Wolff",
     "barker",
     "choose",
+    "name_of",
     "sample",
     "square_root",
     "stderr",

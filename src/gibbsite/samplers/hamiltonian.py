@@ -4,12 +4,12 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Reals, Torus, as_float
+from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, as_float
 from gibbsite.core.energy import Scalar, check_values
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
-from gibbsite.samplers.metropolis import check_scale, check_space, check_step, guarded, metropolis
+from gibbsite.samplers.metropolis import check_scale, check_step, guarded, metropolis
 from gibbsite.samplers.phase import Phase, leapfrog, lost
-from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate
+from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState
 from gibbsite.samplers.spreads import step_and_scale
 
 TARGET = 0.8  # acceptance: Betancourt, Byrne & Girolami, arXiv 1411.6669
@@ -49,10 +49,6 @@ class HMC(AbstractSlopeKernel):
     @property
     def cost(self) -> int:
         return self.steps
-
-    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SlopeState:
-        check_space(energy, "HMC", Reals, Box, Torus)
-        return evaluate(energy, x)
 
     def step(self, energy: AbstractEnergy, state: SlopeState, *, key: Key[Array, ""]) -> tuple[SlopeState, Info]:
         kick, stretch, coin = jax.random.split(key, 3)

@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, Info, Pairwise, discrete, need, no_work
+from gibbsite.core import AbstractEnergy, AbstractKernel, Info, Pairwise, need, no_work
+from gibbsite.core.compose import restarted
 from gibbsite.samplers.labels import components
+from gibbsite.samplers.metropolis import SITES, check_space
 
 
 class Couple(NamedTuple):
@@ -43,8 +45,7 @@ class Houdayer(AbstractKernel):
         return 2 * (self.kernel.cache_cost + self.kernel.cost)
 
     def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> Couple:
-        if not discrete(energy.space):
-            raise TypeError(f"Houdayer moves on Spins, Binary or Categorical, not on {type(energy.space).__name__}.")
+        check_space(energy, "Houdayer", *SITES)
         need(energy, Pairwise, "Houdayer")
         self.kernel.init(energy, x, key=key)  # asks the kernel whether it can move here; compiles to nothing
         return Couple(x, x)
@@ -52,12 +53,8 @@ class Houdayer(AbstractKernel):
     def step(self, energy: AbstractEnergy, state: Couple, *, key: Key[Array, ""]) -> tuple[Couple, Info]:
         local, seed = jax.random.split(key)
 
-        def move(x: Array, key: Key[Array, ""]) -> tuple[Array, Info]:
-            start, run = jax.random.split(key)
-            moved, info = self.kernel.step(energy, self.kernel.init(energy, x, key=start), key=run)
-            return self.kernel.position(moved), info
-
-        (first, second), info = jax.vmap(move)(jnp.stack(state), jax.random.split(local))
+        move = jax.vmap(lambda x, key: restarted(self.kernel, energy, x, key=key))
+        (first, second), info = move(jnp.stack(state), jax.random.split(local))
         inside = _cluster(need(energy, Pairwise, "Houdayer"), first != second, seed)
         moved = Couple(jnp.where(inside, second, first), jnp.where(inside, first, second))
         extra = {"cluster_size": jnp.sum(inside, dtype=first.dtype)}

@@ -7,17 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from gibbsite.core import AbstractEnergy, Conditionals, Info, discrete, need, values
+from gibbsite.core import AbstractEnergy, Conditionals, Info, need, values
 from gibbsite.core.energy import Scalar
-from gibbsite.samplers.metropolis import guarded, metropolis
+from gibbsite.samplers.metropolis import SITES, guarded, metropolis
 from gibbsite.samplers.sites import AbstractSiteKernel, SiteState, by_level, level_of
 from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate
-
-
-def check_discrete(energy: AbstractEnergy, user: str) -> None:
-    """Raises TypeError where the sites take a continuum of values."""
-    if not discrete(energy.space):
-        raise TypeError(f"{user} moves on Spins, Binary or Categorical, not on {type(energy.space).__name__}: use MALA or HMC.")
 
 
 class GibbsWithGradients(AbstractSlopeKernel):
@@ -28,13 +22,10 @@ class GibbsWithGradients(AbstractSlopeKernel):
     values are chosen blindly: `LocallyBalanced` sees them.
     """
 
+    spaces = SITES
     reversible = True
     reports_work = True
     settles_switch = False
-
-    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SlopeState:
-        check_discrete(energy, "GibbsWithGradients")
-        return evaluate(energy, x)
 
     def step(self, energy: AbstractEnergy, state: SlopeState, *, key: Key[Array, ""]) -> tuple[SlopeState, Info]:
         choose, coin = jax.random.split(key)
@@ -57,6 +48,7 @@ class PathAuxiliary(AbstractSlopeKernel):
 
     flips: int = eqx.field(static=True, default=8)
 
+    spaces = SITES
     reversible = True
     reports_work = True
     settles_switch = False
@@ -66,10 +58,9 @@ class PathAuxiliary(AbstractSlopeKernel):
             raise ValueError(f"PathAuxiliary has flips={self.flips}: a path changes at least one site.")
 
     def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SlopeState:
-        check_discrete(energy, "PathAuxiliary")
         if self.flips > x.size:
             raise ValueError(f"PathAuxiliary has flips={self.flips} for {x.size} sites: a path changes each site once at most.")
-        return evaluate(energy, x)
+        return super().init(energy, x, key=key)
 
     def step(self, energy: AbstractEnergy, state: SlopeState, *, key: Key[Array, ""]) -> tuple[SlopeState, Info]:
         length, order, draw, coin = jax.random.split(key, 4)

@@ -2,7 +2,7 @@
 
 A cryptographic generator costs more than the move it is drawn for, where a move is a few operations on bits. Each lane here is
 a xoshiro128++ (Blackman & Vigna, ACM Trans. Math. Softw. 47, 2021), started from 128 bits of JAX's own generator: lanes of
-period 2^128 - 1 that start at random meet within 2^40 words of each other with a probability of about 2^-48 a pair.
+period 2^128 - 1 that start at random come within 2^40 words of each other with a probability of about 2^-87 a pair.
 """
 
 from typing import NamedTuple
@@ -44,8 +44,8 @@ def _turned(word: Words, by: int) -> Words:
 
 
 def digits(probability: Float[Array, ""]) -> UInt32[Array, ""]:
-    """The first `FINE` binary digits of a probability below one, rounded to the nearest, as a whole number."""
-    return jnp.round(probability * 2**FINE).astype(jnp.uint32)
+    """A probability as a whole number of `FINE` binary digits, the nearest; of 1 the nearest below, which has so many."""
+    return jnp.minimum(jnp.round(probability * 2**FINE), 2**FINE - 1).astype(jnp.uint32)
 
 
 def below(thresholds: tuple[UInt32[Array, ""], ...], state: Lanes) -> tuple[tuple[Words, ...], Lanes]:

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Reals, Torus, as_float
+from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, Reals, Torus, as_float
 from gibbsite.core.energy import Scalar
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
-from gibbsite.samplers.metropolis import check_scale, check_space, check_step, guarded, metropolis, shifted
+from gibbsite.samplers.metropolis import check_scale, check_step, guarded, metropolis, shifted
 from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate
 from gibbsite.samplers.spreads import Spreads, has_axes, step_and_scale
 
@@ -57,13 +57,10 @@ class ULA(AbstractLangevin):
     that is too large, so it must be small at first: `step_size scale^2` below the square of the smallest width.
     """
 
+    spaces = (Reals, Torus)  # nothing keeps an unadjusted move inside bounds
     reversible = False
     reports_work = True
     settles_switch = True
-
-    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SlopeState:
-        check_space(energy, type(self).__name__, Reals, Torus)  # nothing keeps an unadjusted move inside bounds
-        return evaluate(energy, x)
 
     def step(self, energy: AbstractEnergy, state: SlopeState, *, key: Key[Array, ""]) -> tuple[SlopeState, Info]:
         new, work = self.propose(energy, state, key)
@@ -98,10 +95,6 @@ class MALA(AbstractLangevin):
     reversible = True
     reports_work = True
     settles_switch = False
-
-    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SlopeState:
-        check_space(energy, "MALA", Reals, Box, Torus)
-        return evaluate(energy, x)
 
     def step(self, energy: AbstractEnergy, state: SlopeState, *, key: Key[Array, ""]) -> tuple[SlopeState, Info]:
         move, coin = jax.random.split(key)

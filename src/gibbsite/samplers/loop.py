@@ -140,10 +140,10 @@ def _keep(carry: Carry, i: Array, span: Span) -> Carry:
 
 
 def _stored(buffers: PyTree, now: PyTree, i: Array, every: Int[Array, ""]) -> PyTree:
-    """Buffers `slots chains *a` with what is here now, if its turn has come; what comes after the last slot is dropped."""
+    """Buffers `slots chains *a` with what is here now, if its turn has come."""
     due, slot = (i + 1) % every == 0, (i + 1) // every - 1
 
     def store(buffer: Array, value: Array) -> Array:
-        return jax.lax.cond(due, lambda: buffer.at[slot].set(value, mode="drop"), lambda: buffer)
+        return jax.lax.cond(due, lambda: buffer.at[slot].set(value), lambda: buffer)
 
     return jax.tree.map(store, buffers, now)

@@ -1,12 +1,26 @@
 """Moves that are proposed, and then accepted or refused: where they may go, and what a state needs at the least."""
 
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractSpace, ArrayLike, Info, Torus, no_work, wrapped
+from gibbsite.core import (
+    AbstractEnergy,
+    AbstractKernel,
+    AbstractSpace,
+    ArrayLike,
+    Binary,
+    Box,
+    Categorical,
+    Info,
+    Reals,
+    Spins,
+    Torus,
+    no_work,
+    wrapped,
+)
 from gibbsite.core.energy import Scalar, check_values
 
 
@@ -22,17 +36,33 @@ def locate(energy: AbstractEnergy, x: Float[Array, "*x"]) -> PointState:
     return PointState(x, energy(x))
 
 
-class AbstractPointKernel(AbstractKernel):
-    """A kernel with a `PointState`, which asks for no gradient; to add one, write `init` (which spaces it takes) and `step`."""
+REALS, SITES = (Reals, Box, Torus), (Spins, Binary, Categorical)
 
-    def position(self, state: PointState) -> Float[Array, "*x"]:
+
+class AbstractPointKernel(AbstractKernel):
+    """A kernel whose state is a position with what is known there: the energy, or (`AbstractSlopeKernel`) its slope as well.
+
+    To add one, say in `spaces` where it moves, and write `step`.
+    """
+
+    spaces: ClassVar[tuple[type[AbstractSpace], ...]] = REALS
+
+    def at(self, energy: AbstractEnergy, x: Float[Array, "*x"]) -> Any:
+        """The state at `x`."""
+        return locate(energy, x)
+
+    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> Any:
+        check_space(energy, type(self).__name__, *self.spaces)
+        return self.at(energy, x)
+
+    def position(self, state: Any) -> Float[Array, "*x"]:
         return state.position
 
-    def energy(self, energy: AbstractEnergy, state: PointState) -> Scalar:
+    def energy(self, energy: AbstractEnergy, state: Any) -> Scalar:
         return state.energy
 
-    def refresh(self, energy: AbstractEnergy, state: PointState, x: Array | None = None) -> PointState:
-        return locate(energy, state.position if x is None else x)
+    def refresh(self, energy: AbstractEnergy, state: Any, x: Array | None = None) -> Any:
+        return self.at(energy, state.position if x is None else x)
 
 
 S = TypeVar("S")
@@ -41,7 +71,7 @@ S = TypeVar("S")
 def check_space(energy: AbstractEnergy, user: str, *spaces: type[AbstractSpace]) -> None:
     """Raises TypeError where the kernel cannot move on the space of this energy."""
     if not isinstance(energy.space, spaces):
-        names, remedy = " or ".join(s.__name__ for s in spaces), "MALA or HMC on a Box, Gibbs or GibbsWithGradients on spins and bits"
+        names, remedy = " or ".join(s.__name__ for s in spaces), "MALA or HMC on real numbers, Gibbs or GibbsWithGradients on sites"
         raise TypeError(f"{user} moves on {names}, not on {type(energy.space).__name__}: use {remedy}.")
 
 

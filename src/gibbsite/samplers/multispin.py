@@ -34,7 +34,7 @@ class Multispin(AbstractKernel):
     (Multi-spin coding: Jacobs & Rebbi, Journal of Computational Physics 41, 1981.) The energy is `Copies(torus, 32)` of one
     that offers `UniformBonds`, of an even number of columns and rows. A spin with c of its 4 bonds unsatisfied turns with
     probability `min(1, exp(-4 K (2 - c)))`; c is added up in bits, and the 32 copies draw 24 binary digits each from
-    generators of their own (`lanes`): the probability is right to 2^-25. The order of the colours makes the sweep
+    generators of their own (`lanes`): the probability is right to 2^-24. The order of the colours makes the sweep
     irreversible; its time reversal sweeps them `backward`.
     """
 
@@ -46,12 +46,13 @@ class Multispin(AbstractKernel):
     has_memory = True
     cache_cost = 0
 
-    def init(self, energy: AbstractEnergy, x: Float[Array, "32 rows cols"], *, key: Key[Array, ""]) -> Packed:
+    def init(self, energy: AbstractEnergy, x: Float[Array, "..."], *, key: Key[Array, ""]) -> Packed:
         need(energy, UniformBonds, "Multispin")
-        copies, rows, cols = x.shape
-        if copies != COPIES or rows % 2 or cols % 2:
-            raise ValueError(f"Multispin moves {COPIES} copies of a torus with even sides, not {copies} of {rows} x {cols}: see Copies.")
-        return Packed(*_packed(x), lanes((rows, cols // 2), key=key))
+        if x.ndim != 3 or len(x) != COPIES or any(side % 2 for side in x.shape):
+            raise ValueError(
+                f"Multispin moves x of shape ({COPIES}, rows, columns), both even, not {x.shape}: give Copies(torus, {COPIES})."
+            )
+        return Packed(*_packed(x), lanes((x.shape[1], x.shape[2] // 2), key=key))
 
     def step(self, energy: AbstractEnergy, state: Packed, *, key: Key[Array, ""]) -> tuple[Packed, Info]:
         """One sweep; the key is not used, for the generators are part of the state."""

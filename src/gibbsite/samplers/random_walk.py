@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Reals, Sampleable, Torus, as_float, need
+from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, Sampleable, as_float, need
 from gibbsite.core.energy import Scalar, check_values
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
-from gibbsite.samplers.metropolis import AbstractPointKernel, PointState, check_space, check_step, guarded, locate, metropolis, shifted
+from gibbsite.samplers.metropolis import AbstractPointKernel, PointState, check_step, guarded, locate, metropolis, shifted
 from gibbsite.samplers.spreads import step_and_scale
 
 TARGET, TARGET_OF_ONE = 0.234, 0.44  # acceptance in many dimensions and in one: Roberts & Rosenthal, Statist. Sci. 16, 2001
@@ -43,11 +43,10 @@ class RandomWalk(AbstractPointKernel):
         check_values("RandomWalk", "scale", self.scale, _is_scale, remedy)
 
     def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> PointState:
-        check_space(energy, "RandomWalk", Reals, Box, Torus)
         shapes = ((), x.shape, (x.size, x.size))
         if self.scale.shape not in shapes:
             raise ValueError(f"RandomWalk has scale of shape {self.scale.shape}: x of shape {x.shape} needs one of {shapes}.")
-        return locate(energy, x)
+        return super().init(energy, x, key=key)
 
     def step(self, energy: AbstractEnergy, state: PointState, *, key: Key[Array, ""]) -> tuple[PointState, Info]:
         move, coin = jax.random.split(key)

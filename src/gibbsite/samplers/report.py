@@ -23,7 +23,7 @@ class Run:
     """The result of `sample`: observables with errors, the tuned kernel, the last states; prints as a table.
 
     Give it as `init=` to `sample` to continue. `samples` has axes `chains draws *x`, or is None (see `keep=`); `traces` hold
-    the values of observables, `chains n *f` (see `trace=`); `why` says why this kernel was chosen, if it was.
+    the values of observables after each `every` draws, `chains n *f` (see `trace=`); `why` says why this kernel was chosen, if it was.
     """
 
     kernel: AbstractKernel
@@ -37,6 +37,7 @@ class Run:
     status: Status
     samples: PyTree | None = dataclasses.field(repr=False)
     traces: dict[str, np.ndarray] = dataclasses.field(repr=False)
+    every: int
     seconds: float
     why: str = ""
 
@@ -72,42 +73,48 @@ class Run:
         cells = [HEAD, *self._cells()]
         widths = [max(len(line[i]) for line in cells) for i in range(len(HEAD))]
         table = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells]
-        return "\n".join([self._title(), *table, *self.notes()])
+        return "\n".join([self._title(), *table, *self._notes()])
 
     def _repr_html_(self) -> str:
         """The same table, for notebooks."""
         head = "".join(f"<th>{html.escape(c)}</th>" for c in HEAD)
         body = "".join(f"<tr>{''.join(f'<td>{html.escape(c)}</td>' for c in line)}</tr>" for line in self._cells())
-        title, notes = html.escape(self._title()), "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
+        title, notes = html.escape(self._title()), "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
         return f"<p>{title}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
 
     def _title(self) -> str:
         accept = np.array2string(np.asarray(self.acceptance), precision=3)
-        return f"{type(self.kernel).__name__}: {self.chains} chains x {self.draws} draws in {self.seconds:.1f} s, acceptance {accept}"
+        return f"{name_of(self.kernel)}: {self.chains} chains x {self.draws} draws in {self.seconds:.1f} s, acceptance {accept}"
+
+    def per_second(self, row: Row) -> float | None:
+        """Effective draws of an observable a second, warm-up and compilation included."""
+        return None if row.estimate.ess is None else row.estimate.ess / self.seconds
 
     def _cells(self) -> list[tuple[str, ...]]:
-        return [_cells(name, row, doubtful=not _established(row)) for name, row in self.rows.items()]
+        return [(*_cells(name, row), _figure(self.per_second(row), ".0f")) for name, row in self.rows.items()]
 
-    def notes(self) -> list[str]:
+    def _notes(self) -> list[str]:
         """What the status says; where a row is marked with a question mark, one line for each reason."""
         found = {self.status, *(row.estimate.status for row in self.rows.values())} - {Status.OK}
-        chosen = [f"{type(self.kernel).__name__} was chosen: {self.why}."] if self.why else []
+        chosen = [f"{name_of(self.kernel)} was chosen: {self.why}."] if self.why else []
         return chosen + ([f"? {status.value}" for status in Status if status in found] or [Status.OK.value])
 
 
-HEAD = ("observable", "mean", "ESS", "R-hat", "tau")
+HEAD = ("observable", "mean", "ESS", "R-hat", "tau", "ESS/s")
 
 
 def _figure(value: Any, spec: str) -> str:
     return "-" if value is None or np.any(np.isnan(value)) else f"{np.max(value):{spec}}"
 
 
-def _established(row: Row) -> bool:
-    return row.estimate.evidence is not Evidence.NOT_ESTABLISHED
-
-
-def _cells(name: str, row: Row, *, doubtful: bool) -> tuple[str, ...]:
+def _cells(name: str, row: Row) -> tuple[str, ...]:
     """The row's text; a mean that is not established is marked, so that it cannot be read as an answer."""
-    ess = "-" if row.estimate.ess is None else f"{row.estimate.ess:.0f}"
-    rhat, tau = _figure(row.rhat, ".3f"), _figure(row.tau, ".1f")
+    doubtful = row.estimate.evidence is Evidence.NOT_ESTABLISHED
+    ess, rhat, tau = _figure(row.estimate.ess, ".0f"), _figure(row.rhat, ".3f"), _figure(row.tau, ".1f")
     return name, f"{row.estimate} ?" if doubtful else str(row.estimate), ess, rhat, tau
+
+
+def name_of(kernel: AbstractKernel) -> str:
+    """The class of a kernel, with those that it is made of: `Cycle(Gibbs, SwendsenWang)`."""
+    held = getattr(kernel, "kernels", (kernel.kernel,) if hasattr(kernel, "kernel") else ())
+    return f"{type(kernel).__name__}({', '.join(map(name_of, held))})" if held else type(kernel).__name__

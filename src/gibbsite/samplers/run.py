@@ -2,7 +2,8 @@
 
 import dataclasses
 import time
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -42,13 +43,14 @@ def sample(
     """Run `chains` independent copies of `kernel` on `energy`; "auto" is the one that `choose(energy)` takes.
 
     `observe` is a function of x, an observer, or a dict of them; the energy is always observed. `keep=n` stores every
-    n-th draw (shape `chains draws//n *x`); by default none is. `trace=n` stores n values of every observed mean, evenly over
-    the draws. `init` is a batch of positions `(chains, *x)`, or a
-    `Run` to continue, tuned kernel and all (its own kernel is used; with `warmup=0` and the same key, the draws are
-    those of one longer run); without it, chains start from the space's base energy. Warm-up tunes the kernel as its
-    `adaptation()` says. `until=stderr("energy") < 0.01` doubles the number of draws until that error bar is small enough, or
-    would need more than `most`; the draws are those of one run of that length. `chunk` fixes how many steps run between looks
-    at the clock; it does not change the draws.
+    n-th draw (shape `chains draws//n *x`), `trace=n` up to n values of every observed mean, evenly over the draws; by default
+    nothing is stored. `until=stderr("energy") < 0.01` doubles the number of draws until that error bar is small enough, or would
+    need more than `most`; the draws are those of one run of that length.
+
+    `init` is a batch of positions `(chains, *x)`, or a `Run` to continue, tuned kernel and all (its own kernel is used; with
+    `warmup=0` and the same key, the draws are those of one longer run); without it, chains start from the space's base
+    energy. Warm-up tunes the kernel as its `adaptation()` says. `chunk` fixes how many steps run between looks at the clock;
+    it does not change the draws.
 
     Returns:
         Run: estimates with error bars, R-hat, autocorrelation times and acceptance, the tuned kernel, the states.
@@ -60,65 +62,83 @@ def sample(
         TypeError: the kernel needs a space or a capability that the energy has not.
     """
     check_counts(chains=chains, warmup=warmup, draws=draws, most=most, trace=trace, keep=1 if keep is None else keep)
-    if until is not None:
-        draws, trace = _first_round(until, observe, draws, keep), trace + trace % 2
-    if keep is not None and keep > draws:
-        raise ValueError(f"keep={keep} stores no draw of draws={draws}: give keep={draws} or less.")
+    observers = observers_of(observe)
+    plan = _plan(draws, keep, trace, until, most, observers)
     kernel, why = choose(energy) if isinstance(kernel, str) and kernel == "auto" else (kernel, "")
     check_parts(init.kernel if isinstance(init, Run) else kernel, energy)
     begun = time.perf_counter()
     keys = chain_keys(key, chains)
     kernel, states, made = start(kernel, energy, init, keys)
-    problem = Problem(energy, observers_of(observe), spread(keys, chains))
+    problem = Problem(energy, observers, spread(keys, chains))
     carry = Carry(kernel, spread(states, chains))
-    shown = progress if isinstance(progress, Progress) else Progress("sampling", warmup + draws) if progress else Silent()
+    shown = progress if isinstance(progress, Progress) else Progress("sampling", warmup + plan.draws) if progress else Silent()
     try:
         carry = _warm_up(problem, carry, made, warmup, chunk, shown, tune=not isinstance(init, Run))
-        thin, every, begin = keep or draws + 1, max(1, draws // max(trace, 1)), made + warmup
-        carry = with_buffers(problem, carry, draws // thin, min(trace, draws))
-        carry = loop.run(problem, carry, first=begin, total=draws, thin=thin, every=every, chunk=chunk, progress=shown)
-        while until is not None and 2 * draws <= most and not until.settled(_estimates(problem.observers, carry.accs)):
-            carry, shown.total, done = _twice_as_long(problem, carry), shown.total + draws, draws
-            draws, every = 2 * draws, 2 * every
-            carry = loop.run(problem, carry, first=begin, total=draws, done=done, every=every, chunk=chunk, progress=shown)
+        carry, plan = _drawn(problem, carry, plan, made + warmup, chunk, shown)
     finally:
         shown.close()
-    infos = _means(carry.infos, draws)
-    flaw = _flaw(infos, draws)
-    rows = {name: _marked(row, flaw) for name, row in _rows(problem.observers, carry.accs).items()}
+    infos = _means(carry.infos, plan.draws)
+    flaw = _flaw(infos, plan.draws)
+    rows = {name: _marked(row, flaw) for name, row in _rows(observers, carry.accs).items()}
     return Run(
         kernel=carry.kernel,
         target=energy,
         states=carry.states,
-        steps=made + warmup + draws,
+        steps=made + warmup + plan.draws,
         chains=chains,
-        draws=draws,
+        draws=plan.draws,
         rows=rows,
         infos=infos,
         status=_status(rows),
         samples=jax.tree.map(lambda a: np.swapaxes(a, 0, 1), carry.kept),
         traces=jax.tree.map(lambda a: np.swapaxes(np.asarray(a), 0, 1), carry.traces or {}),
+        every=plan.every,
         seconds=time.perf_counter() - begun,
         why=why,
     )
 
 
-def _first_round(until: Until, observe: Observe | None, draws: int, keep: int | None) -> int:
-    """How many draws are made before the first look at the error."""
-    if keep is not None:
+class _Plan(NamedTuple):
+    """How many draws are made, every how many an x is kept (`thin`) and a value traced (`every`; more than all: never)."""
+
+    draws: int
+    thin: int
+    every: int
+    until: Until | None
+    most: int
+
+
+def _plan(draws: int, keep: int | None, trace: int, until: Until | None, most: int, observers: Mapping[str, AbstractObserver]) -> _Plan:
+    """The draws before the first look at the error are such that batches are full, so that twice as many fill larger ones."""
+    if until is not None and keep is not None:
         raise ValueError(f"keep={keep} with until=: the number of draws is not known beforehand; run until first, then init=run, keep=.")
-    if until.name not in (names := observers_of(observe)):
-        raise KeyError(f"until names {until.name!r}, which is not observed; there are {', '.join(names)}.")
-    return whole_batches(draws)
+    if until is not None and until.name not in observers:
+        raise KeyError(f"until names {until.name!r}, which is not observed; there are {', '.join(observers)}.")
+    if keep is not None and keep > draws:
+        raise ValueError(f"keep={keep} stores no draw of draws={draws}: give keep={draws} or less.")
+    draws = draws if until is None else whole_batches(draws)
+    return _Plan(draws, keep or draws + 1, -(-draws // trace) if trace else draws + 1, until, most)
+
+
+def _drawn(problem: Problem, carry: Carry, plan: _Plan, first: int, chunk: int | None, progress: Progress) -> tuple[Carry, _Plan]:
+    """All draws, and the plan as it came to be: each round makes as many again as there are."""
+    done, carry = 0, with_buffers(problem, carry, plan.draws // plan.thin, plan.draws // plan.every)
+    while True:
+        carry = loop.run(
+            problem, carry, first=first, total=plan.draws, done=done, thin=plan.thin, every=plan.every, chunk=chunk, progress=progress
+        )
+        if plan.until is None or 2 * plan.draws > plan.most or plan.until.settled(_estimates(problem.observers, carry.accs)):
+            return carry, plan
+        done, carry, progress.total = plan.draws, _twice_as_long(problem, carry), progress.total + plan.draws
+        plan = plan._replace(draws=2 * plan.draws, thin=2 * plan.draws + 1, every=2 * plan.every)
 
 
 def _twice_as_long(problem: Problem, carry: Carry) -> Carry:
     """What was drawn as the first half of a run twice as long."""
-    fresh = with_buffers(problem, carry, 0, 0 if carry.traces is None else len(carry.traces["energy"]))
+    slots = len(jax.tree.leaves(carry.traces)[0]) if carry.traces else 0
+    fresh = with_buffers(problem, carry, 0, slots)
     accs = {name: as_first_half(obs, carry.accs[name], fresh.accs[name]) for name, obs in problem.observers.items()}
-    if carry.traces is None:
-        return carry._replace(accs=accs)
-    return carry._replace(accs=accs, traces=jax.tree.map(lambda a, b: a.at[: len(b) // 2].set(b[1::2]), fresh.traces, carry.traces))
+    return carry._replace(accs=accs, traces=jax.tree.map(lambda new, old: new.at[: slots // 2].set(old[1::2]), fresh.traces, carry.traces))
 
 
 def _estimates(observers: dict[str, AbstractObserver], accs: dict[str, PyTree]) -> dict[str, Estimate]:
@@ -129,7 +149,7 @@ def _warm_up(problem: Problem, carry: Carry, first: int, steps: int, chunk: int 
     adaptation = carry.kernel.adaptation() if steps and tune else None
     if adaptation is not None:
         carry = carry._replace(adapt=adaptation.init(carry.kernel))
-    carry = loop.run(problem._replace(observers={}), carry, first=first, total=steps, thin=1, chunk=chunk, progress=progress)
+    carry = loop.run(problem._replace(observers={}), carry, first=first, total=steps, chunk=chunk, progress=progress)
     if adaptation is None:
         return carry
     return carry._replace(kernel=adaptation.final(carry.kernel, carry.adapt), adapt=None)

@@ -5,10 +5,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Reals, Torus, as_float
+from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, as_float
 from gibbsite.core.energy import Scalar
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
-from gibbsite.samplers.metropolis import check_scale, check_space, check_step, guarded, metropolis, shifted
+from gibbsite.samplers.metropolis import check_scale, check_step, guarded, metropolis, shifted
 from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate
 from gibbsite.samplers.spreads import step_and_scale
 
@@ -36,10 +36,6 @@ class Barker(AbstractSlopeKernel):
     def __check_init__(self) -> None:
         check_step("Barker", self.step_size, "units of scale")
         check_scale("Barker", self.scale)
-
-    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SlopeState:
-        check_space(energy, "Barker", Reals, Box, Torus)
-        return evaluate(energy, x)
 
     def step(self, energy: AbstractEnergy, state: SlopeState, *, key: Key[Array, ""]) -> tuple[SlopeState, Info]:
         size, sign, coin = jax.random.split(key, 3)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Normal, Reals, Torus, as_float, draw, no_work
+from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Normal, Reals, as_float, draw, no_work
 from gibbsite.core.energy import Scalar, check_values
 from gibbsite.energies import Gaussian
 from gibbsite.samplers.metropolis import AbstractPointKernel, PointState, check_scale, check_space, guarded, locate, shifted
@@ -68,10 +68,6 @@ class Slice(AbstractPointKernel):
         check_scale("Slice", self.scale)
         if self.widths < 1:
             raise ValueError(f"Slice has widths={self.widths}: an interval is at least one width long.")
-
-    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> PointState:
-        check_space(energy, "Slice", Reals, Box, Torus)
-        return locate(energy, x)
 
     def step(self, energy: AbstractEnergy, state: PointState, *, key: Key[Array, ""]) -> tuple[PointState, Info]:
         aim, height, lie, share, shrink = jax.random.split(key, 5)

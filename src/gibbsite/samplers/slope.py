@@ -5,8 +5,9 @@ from typing import NamedTuple
 import jax
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, AbstractKernel
+from gibbsite.core import AbstractEnergy
 from gibbsite.core.energy import Scalar
+from gibbsite.samplers.metropolis import AbstractPointKernel
 
 
 class SlopeState(NamedTuple):
@@ -23,14 +24,8 @@ def evaluate(energy: AbstractEnergy, x: Float[Array, "*x"]) -> SlopeState:
     return SlopeState(x, value, grad)
 
 
-class AbstractSlopeKernel(AbstractKernel):
-    """A kernel with a `SlopeState`; to add one, write `init` (which spaces it takes) and `step`."""
+class AbstractSlopeKernel(AbstractPointKernel):
+    """A kernel with a `SlopeState`; to add one, write `spaces` and `step`."""
 
-    def position(self, state: SlopeState) -> Float[Array, "*x"]:
-        return state.position
-
-    def energy(self, energy: AbstractEnergy, state: SlopeState) -> Scalar:
-        return state.energy
-
-    def refresh(self, energy: AbstractEnergy, state: SlopeState, x: Array | None = None) -> SlopeState:
-        return evaluate(energy, state.position if x is None else x)
+    def at(self, energy: AbstractEnergy, x: Float[Array, "*x"]) -> SlopeState:
+        return evaluate(energy, x)

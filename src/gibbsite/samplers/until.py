@@ -35,18 +35,19 @@ class Until:
         return estimate.status in (Status.CONSTANT, Status.NON_FINITE) or self.reached(estimate)
 
 
-class _Error(str):
-    """The name of an observable whose error is to be compared."""
+@dataclasses.dataclass(frozen=True)
+class StandardError:
+    """That of the observable `name`; `<` makes an `Until` of it."""
 
-    __slots__ = ()
+    name: str
 
-    def __lt__(self, limit: float) -> Until:  # type: ignore[override]
-        return Until(str(self), float(limit))
+    def __lt__(self, limit: float) -> Until:
+        return Until(self.name, float(limit))
 
 
-def stderr(name: str = "energy") -> _Error:
+def stderr(name: str = "energy") -> StandardError:
     """The standard error of an observable, for `until=`: `stderr("energy") < 0.01`."""
-    return _Error(name)
+    return StandardError(name)
 
 
 def whole_batches(draws: int) -> int:

@@ -8,7 +8,7 @@ import jax
 from gibbsite.core import Tempered, as_float
 from gibbsite.samplers import Progress, Silent, Until, sample
 from gibbsite.simulate.observables import usual
-from gibbsite.simulate.simulation import Simulation
+from gibbsite.simulate.simulation import Simulation, untempered
 from gibbsite.simulate.targets import TargetError, target
 
 TRACE = 256  # values of each observable that the figures show
@@ -55,4 +55,4 @@ def simulate(
         progress=shown,
         key=jax.random.key(seed),
     )
-    return Simulation(name, float(beta), run)
+    return Simulation(name, float(beta), untempered(run, float(beta)))

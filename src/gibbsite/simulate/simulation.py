@@ -9,43 +9,32 @@ from typing import Any
 import numpy as np
 
 from gibbsite.compare.chart import Chart, Figure
-from gibbsite.compare.figures import files
+from gibbsite.compare.export import export_figure
 from gibbsite.compare.marks import Bars, Dots, style
-from gibbsite.compare.store import replacing, write_text
-from gibbsite.core import Estimate
-from gibbsite.samplers import Row, Run
+from gibbsite.compare.store import write_text
+from gibbsite.samplers import Row, Run, name_of
 
 CHAINS = 4  # drawn in the trace
 BINS = 40
-HEADS = ("observable", "mean", "tau", "R-hat", "ESS", "ESS/s")
 
 
 @dataclasses.dataclass(frozen=True)
 class Simulation:
-    """A run at inverse temperature `beta`; its energies are those of the target itself, untempered."""
+    """A run at inverse temperature `beta`; its energies are those of the target itself, untempered (see `untempered`)."""
 
     name: str
     beta: float
     run: Run
 
-    @property
-    def rows(self) -> dict[str, Row]:
-        """The rows of the run, the energy in the target's own units."""
-        energy = self.run.rows["energy"]
-        return {"energy": energy._replace(estimate=energy.estimate / self.beta)} | {n: r for n, r in self.run.rows.items() if n != "energy"}
-
-    def per_second(self, estimate: Estimate) -> float | None:
-        """Effective draws a second, warm-up and compilation included."""
-        return None if estimate.ess is None else estimate.ess / self.run.seconds
-
     def record(self) -> dict[str, Any]:
         """One object for machines: kernel, seconds, acceptance, worst R-hat, least ESS a second, and every observable."""
-        speeds = [speed for row in self.rows.values() if (speed := self.per_second(row.estimate)) is not None]
-        rhats = [float(np.max(row.rhat)) for row in self.rows.values() if np.all(np.isfinite(row.rhat))]
+        rows = self.run.rows
+        speeds = [speed for row in rows.values() if (speed := self.run.per_second(row)) is not None]
+        rhats = [float(np.max(row.rhat)) for row in rows.values() if np.all(np.isfinite(row.rhat))]
         return {
             "target": self.name,
             "beta": self.beta,
-            "kernel": type(self.run.kernel).__name__,
+            "kernel": name_of(self.run.kernel),
             "why": self.run.why,
             "chains": self.run.chains,
             "draws": self.run.draws,
@@ -54,7 +43,7 @@ class Simulation:
             "rhat": max(rhats, default=None),
             "ess_per_second": min(speeds, default=None),
             "status": self.run.status.name.lower(),
-            "observables": {name: _told(row) for name, row in self.rows.items()},
+            "observables": {name: _told(row) for name, row in rows.items()},
         }
 
     def json(self) -> str:
@@ -62,36 +51,20 @@ class Simulation:
         return json.dumps(self.record(), indent=1, allow_nan=False, ensure_ascii=False)
 
     def __str__(self) -> str:
-        cells = [HEADS, *(self._cells(name, row) for name, row in self.rows.items())]
-        widths = [max(len(line[i]) for line in cells) for i in range(len(HEADS))]
-        lines = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells]
-        run, accept = self.run, np.array2string(np.asarray(self.run.acceptance), precision=3)
-        head = f"{self.name} at beta = {self.beta:g}: {type(run.kernel).__name__}, {run.chains} chains x {run.draws} draws"
-        return "\n".join([f"{head} in {run.seconds:.1f} s, acceptance {accept}", *lines, *run.notes()])
-
-    def _cells(self, name: str, row: Row) -> tuple[str, ...]:
-        mean = str(row.estimate) if row.estimate.evidence.value != "not established" else f"{row.estimate} ?"
-        speed, ess = self.per_second(row.estimate), row.estimate.ess
-        numbers = (_figure(row.tau, ".1f"), _figure(row.rhat, ".3f"), _figure(ess, ".0f"), _figure(speed, ".0f"))
-        return name, mean, *numbers
+        return f"{self.name} at beta = {self.beta:g}\n{self.run}"
 
     def write(self, folder: pathlib.Path) -> list[pathlib.Path]:
         """`results.json`, and the figures `trace` and `histogram` as PNG, SVG and CSV."""
         folder.mkdir(parents=True, exist_ok=True)
         made = [folder / "results.json"]
         write_text(made[0], self.json() + "\n")
-        for figure in (self.trace(), self.histogram()):
-            for ending, held in files(figure).items():
-                made.append(folder / f"{figure.file}.{ending}")
-                with replacing(made[-1]) as draft:
-                    draft.write_bytes(held)
-        return made
+        return made + [path for figure in (self.trace(), self.histogram()) for path in export_figure(figure, folder)]
 
     def trace(self) -> Figure:
         """Values of every observable along a few chains."""
 
         def chart(name: str, values: np.ndarray) -> Chart:
-            at = (np.arange(values.shape[1]) + 1) * (self.run.draws / values.shape[1])
+            at = self.run.every * (np.arange(values.shape[1]) + 1)
             lines = tuple(Dots(f"chain {n + 1}", style(n), at, line, joined=True, marked=False) for n, line in enumerate(values[:CHAINS]))
             return Chart(name, f"Trace of {name}", lines, "draw", name, legend=False)
 
@@ -113,13 +86,15 @@ class Simulation:
         return Figure("histogram", "Histograms", "Errors from the spread between chains.", tuple(chart(*p) for p in self._series().items()))
 
     def _series(self) -> dict[str, np.ndarray]:
-        """`chains n` of every scalar observable, the energy in the target's own units."""
-        held = {name: np.asarray(values, np.float64) for name, values in self.run.traces.items() if values.ndim == 2}
-        return held | {"energy": held["energy"] / self.beta}
+        """`chains n` of every scalar observable."""
+        return {name: np.asarray(values, np.float64) for name, values in self.run.traces.items() if values.ndim == 2}
 
 
-def _figure(value: Any, spec: str) -> str:
-    return "-" if value is None or np.any(np.isnan(value)) else f"{np.max(value):{spec}}"
+def untempered(run: Run, beta: float) -> Run:
+    """The run of `Tempered(energy, beta)` with its energies in the units of `energy`."""
+    row = run.rows["energy"]
+    rows = {**run.rows, "energy": row._replace(estimate=row.estimate / beta)}
+    return dataclasses.replace(run, rows=rows, traces={**run.traces, "energy": run.traces["energy"] / beta})
 
 
 def _told(row: Row) -> dict[str, Any]:

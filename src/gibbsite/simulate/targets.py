@@ -1,7 +1,6 @@
 """Energies by name, as the command line asks for them: `ising` with `side=64`, or `file.py:name`."""
 
 import ast
-import difflib
 import importlib.util
 import inspect
 import pathlib
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 
 from gibbsite import energies
+from gibbsite.compare.card import unknown
 from gibbsite.core import AbstractEnergy
 from gibbsite.samplers import Until
 
@@ -69,7 +69,7 @@ def target(text: str, settings: Mapping[str, Any]) -> AbstractEnergy:
     """
     found = _from_file(text) if ".py" in text else TARGETS.get(text)
     if found is None:
-        raise TargetError(f"unknown target {text!r}:{_near(text, TARGETS)} the names are {', '.join(TARGETS)}, or file.py:name.")
+        raise TargetError(f"{unknown('target', text, TARGETS)}, or file.py:name.")
     if isinstance(found, AbstractEnergy):
         if settings:
             raise TargetError(f"{text} is an energy already built, so --set {next(iter(settings))} has no meaning: name a function.")
@@ -82,7 +82,7 @@ def target(text: str, settings: Mapping[str, Any]) -> AbstractEnergy:
 def _built(text: str, found: Target, settings: Mapping[str, Any]) -> AbstractEnergy:
     for name in settings:
         if name not in (known := found.names()):
-            raise TargetError(f"{text} has no setting {name!r}:{_near(name, known)} it has {', '.join(known) or 'none'}.")
+            raise TargetError(f"{text}: {unknown('setting', name, known)}.")
     try:
         energy = found(settings)
     except (TypeError, ValueError) as error:
@@ -102,9 +102,12 @@ def _from_file(text: str) -> Any:
     if not file.is_file() or spec is None or spec.loader is None:
         raise TargetError(f"{path} is no file that Python can read: check the path.")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever the user's own lines raise
+        raise TargetError(f"{path} cannot be run: {type(error).__name__}: {error}.") from error
     if not hasattr(module, name):
-        raise TargetError(f"{path} has no {name!r}:{_near(name, vars(module))} define it there.")
+        raise TargetError(f"{path}: {unknown('name', name, [held for held in vars(module) if not held.startswith('_')])}.")
     return getattr(module, name)
 
 
@@ -139,8 +142,3 @@ def limit(text: str | None) -> Until | None:
         return Until(name.strip(), float(number))
     except ValueError as error:
         raise TargetError(f"--until {text!r}: give an observable and a positive number, such as energy=0.01.") from error
-
-
-def _near(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" did you mean {near[0]!r}?" if near else ""
