@@ -66,7 +66,7 @@ class Simulation:
         def chart(name: str, values: np.ndarray) -> Chart:
             at = self.run.every * (np.arange(values.shape[1]) + 1)
             lines = tuple(Dots(f"chain {n + 1}", style(n), at, line, joined=True, marked=False) for n, line in enumerate(values[:CHAINS]))
-            return Chart(name, f"Trace of {name}", lines, "draw", name, legend=False)
+            return Chart(name, f"Trace of {name}", lines, "draw", name, self._caption(name), legend=False)
 
         text = f"Values along {min(CHAINS, self.run.chains)} of {self.run.chains} chains."
         return Figure("trace", "Traces", text, tuple(chart(*pair) for pair in self._series().items()))
@@ -81,13 +81,17 @@ class Simulation:
             shares = np.stack([np.histogram(line, edges)[0] / (len(line) * width) for line in values])
             errors = shares.std(axis=0, ddof=1) / math.sqrt(len(shares)) if len(shares) > 1 else None
             bars = Bars("draws", (edges[1:] + edges[:-1]) / 2, float(width), shares.mean(axis=0), errors)
-            return Chart(name, f"Histogram of {name}", (bars,), name, "density", legend=False, ylim=(0, None))
+            return Chart(name, f"Histogram of {name}", (bars,), name, "density", self._caption(name), legend=False, ylim=(0, None))
 
         return Figure("histogram", "Histograms", "Errors from the spread between chains.", tuple(chart(*p) for p in self._series().items()))
 
+    def _caption(self, name: str) -> str:
+        return f"mean {self.run[name]} at beta = {self.beta:g}"
+
     def _series(self) -> dict[str, np.ndarray]:
         """`chains n` of every scalar observable."""
-        return {name: np.asarray(values, np.float64) for name, values in self.run.traces.items() if values.ndim == 2}
+        traces = {name: self.run.traces[name] for name in self.run.rows if name in self.run.traces}
+        return {name: np.asarray(values, np.float64) for name, values in traces.items() if values.ndim == 2}
 
 
 def untempered(run: Run, beta: float) -> Run:
