@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Key
 from gibbsite.compare.card import COLUMNS, Budget
 from gibbsite.compare.scene import Window
 from gibbsite.core import (
+    Z95,
     AbstractEnergy,
     AbstractKernel,
     AbstractPath,
@@ -39,7 +40,6 @@ EXACT = ("own", "quadrature", "enumeration")  # in the order of preference
 AGREE = 4.0  # errors; two that agree are called apart once in 16,000
 SUMMABLE = 16  # bits
 USABLE = (Status.OK, Status.LOW_ESS, Status.INFINITE_VARIANCE)  # the last two are told beside the number
-Z95 = 1.96  # errors on either side of a 95 % interval
 APART = 32  # moves between a resampled walker and its way back
 FLIPS = 2  # single-site moves flip one site where a block move redraws all: so many more temperatures
 FEWEST = 256  # walkers

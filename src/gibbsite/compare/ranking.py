@@ -9,10 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from gibbsite.compare.store import Cell, Record, cell_of
-from gibbsite.core import Estimate, Evidence, Status
+from gibbsite.core import Z95, Estimate, Evidence, Status
 
 Arrays = Mapping[Cell, Mapping[str, np.ndarray]]
-Z95 = 1.959964
 SOUND = (Evidence.EXACT, Evidence.UNBIASED, Evidence.INTERVAL, Evidence.LOWER)  # of a gap that is said to be positive
 
 

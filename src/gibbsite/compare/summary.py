@@ -134,8 +134,8 @@ def _apart(errors: float, *, annealed: bool) -> str:
     """Two estimates of a constant that lie apart: the annealed one from the exact one, or a sum over a grid from the known one."""
     if not annealed:
         return (
-            f"the mass on a grid lies {errors:+.1f} errors from one, more than {AGREE:g}: mass outside the window, detail between its "
-            "points, or a density that is not normalised."
+            f"the mass on a grid lies {errors:+.1f} errors from the model's constant, more than {AGREE:g}: mass outside the window, "
+            "detail between its points, or a density that is not normalised."
         )
     remedy = "the path was too short, trust the exact one" if errors < 0 else "mass was missed by the exact one, trust neither"
     return f"annealed log Z lies {errors:+.1f} errors from the exact one, more than {AGREE:g}: {remedy}."

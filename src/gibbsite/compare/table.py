@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from gibbsite.compare.ranking import Z95, with_means
+from gibbsite.compare.ranking import with_means
 from gibbsite.compare.store import Record
-from gibbsite.core import Evidence, concise
+from gibbsite.core import Z95, Evidence, concise
 
 
 class Badge(NamedTuple):

@@ -19,7 +19,7 @@ from gibbsite.core.energy import (
     log_prob,
     need,
 )
-from gibbsite.core.estimate import Estimate, Evidence, Status, concise, exact
+from gibbsite.core.estimate import Z95, Estimate, Evidence, Status, concise, exact
 from gibbsite.core.joint import Given, Marginal
 from gibbsite.core.kernel import AbstractAdaptation, AbstractKernel, Info, no_work
 from gibbsite.core.model import AbstractModel, Over
@@ -39,6 +39,7 @@ from gibbsite.core.space import (
     Spins,
     Torus,
     configurations,
+    count,
     discrete,
     require,
     two_valued,
@@ -49,6 +50,7 @@ from gibbsite.core.sums import Pair
 
 __all__ = [
     "BATCHES",
+    "Z95",
     "AbstractAdaptation",
     "AbstractEnergy",
     "AbstractKernel",
@@ -104,6 +106,7 @@ __all__ = [
     "capability",
     "concise",
     "configurations",
+    "count",
     "diagnose",
     "discrete",
     "draw",

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+Z95 = 1.959964  # errors on either side of a 95 % interval
+
 
 class Evidence(enum.Enum):
     """How a number stands to the truth."""

@@ -190,6 +190,11 @@ def values(space: AbstractSpace) -> tuple[float, ...]:
     return (-1.0, 1.0) if isinstance(space, Spins) else (0.0, 1.0)
 
 
+def count(space: AbstractSpace) -> int:
+    """How many configurations a discrete space has."""
+    return len(values(space)) ** space.size
+
+
 def configurations(space: AbstractSpace, number: Int[Array, " n"]) -> Float[Array, "n *x"]:
     """The configurations of these numbers: written in the base of q levels, digit i is the level of site i."""
     levels = jnp.asarray(values(space), jnp.result_type(float))

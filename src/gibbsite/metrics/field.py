@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import Estimate, Evidence, Status
+from gibbsite.core import Z95, Estimate, Evidence, Status
 from gibbsite.metrics.rows import check_rows, flat, unknown
 
 EXACT = 64  # up to so many axes the whole Jacobian is formed
@@ -41,7 +41,7 @@ def curl(
         return unknown(n, Status.CONSTANT)
     value = turning.mean() / whole.mean()
     stderr = float(np.std(turning - value * whole, ddof=1) / (math.sqrt(n) * whole.mean()))
-    lo, hi = max(0.0, value - 1.96 * stderr), min(1.0, value + 1.96 * stderr)
+    lo, hi = max(0.0, value - Z95 * stderr), min(1.0, value + Z95 * stderr)
     return Estimate(float(value), stderr, lo=float(lo), hi=float(hi), ess=n, evidence=Evidence.UNBIASED)
 
 

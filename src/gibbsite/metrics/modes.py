@@ -5,7 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from gibbsite.core import Estimate, Evidence, Status
+from gibbsite.core import Z95, Estimate, Evidence, Status
 from gibbsite.data.dataset import Modes
 
 REPLICATES = 2000
@@ -26,7 +26,7 @@ def mode_masses(x: Float[np.ndarray, "n *x"], modes: Modes, *, ess: float | None
     smooth = (n * masses + 1) / (n + 2)
     stderr = np.sqrt(smooth * (1 - smooth) / n)
     status = Status.OK if finite.all() else Status.NON_FINITE
-    lo, hi = np.maximum(masses - 1.96 * stderr, 0.0), np.minimum(masses + 1.96 * stderr, 1.0)
+    lo, hi = np.maximum(masses - Z95 * stderr, 0.0), np.minimum(masses + Z95 * stderr, 1.0)
     return Estimate(masses, stderr, lo=lo, hi=hi, ess=n, status=status)
 
 
@@ -46,7 +46,7 @@ def total_variation(masses: Estimate, truth: Float[np.ndarray, " modes"]) -> Est
     n = max(1, math.floor(masses.ess))
     counts = np.random.default_rng(0).multinomial(n, _with_rest(p), size=REPLICATES)
     stderr = float(np.std(_distance(counts[:, :-1] / n, q), ddof=1))
-    lo, hi = max(0.0, value - 1.96 * stderr), min(1.0, value + 1.96 * stderr)
+    lo, hi = max(0.0, value - Z95 * stderr), min(1.0, value + Z95 * stderr)
     return Estimate(
         float(value), stderr, lo=lo, hi=hi, ess=masses.ess, status=masses.status, evidence=Evidence.UPPER, sources=masses.sources
     )

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from gibbsite.core import Estimate, Evidence, Status
+from gibbsite.core import Z95, Estimate, Evidence, Status
 
 LIMIT = 2000
 
@@ -48,7 +48,7 @@ def share(value: float, n: float, *, variance: float = 0.0, evidence: Evidence =
     """
     smooth = (n * value + 1) / (n + 2)
     stderr = math.sqrt(max(variance, smooth * (1 - smooth) / n))
-    lo, hi = max(value - 1.96 * stderr, 0.0), min(value + 1.96 * stderr, 1.0)
+    lo, hi = max(value - Z95 * stderr, 0.0), min(value + Z95 * stderr, 1.0)
     return Estimate(value, stderr, lo=lo, hi=hi, ess=float(n), evidence=evidence)
 
 

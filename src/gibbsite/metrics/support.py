@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from gibbsite.core import Estimate
+from gibbsite.core import Z95, Estimate
 from gibbsite.metrics.rows import LIMIT, Matrix, check_rows, finite, flat, share, squares, unknown
 
 NEIGHBOURS = 5
@@ -49,7 +49,7 @@ def support(x: Float[np.ndarray, "n *x"], y: Float[np.ndarray, "m *y"], *, neigh
     parts = (
         share(in_data, len(x), variance=variances[0]),
         share(in_draws, len(y), variance=variances[1]),
-        Estimate(crowd, math.sqrt(variances[2]), lo=max(0.0, crowd - 1.96 * math.sqrt(variances[2])), ess=float(len(x))),
+        Estimate(crowd, math.sqrt(variances[2]), lo=max(0.0, crowd - Z95 * math.sqrt(variances[2])), ess=float(len(x))),
         share(reached, len(y), variance=variances[3]),
     )
     source = frozenset([object()])  # one for all: they are correlated

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import Estimate, Evidence
+from gibbsite.core import Z95, Estimate, Evidence
 from gibbsite.metrics.rows import check_rows, finite, flat, unknown
 
 LIMIT = 5000
@@ -39,7 +39,7 @@ def sliced_wasserstein(
     lines = _transport(theta @ x.T, theta @ y.T)
     variance = lines.squares.var(ddof=1) / directions + sum(np.var(p, ddof=1) / len(p) for p in lines.potentials)
     value, stderr = float(lines.squares.mean()), math.sqrt(variance)
-    return Estimate(value, stderr, lo=max(0.0, value - 1.96 * stderr), ess=n, evidence=Evidence.UPPER)
+    return Estimate(value, stderr, lo=max(0.0, value - Z95 * stderr), ess=n, evidence=Evidence.UPPER)
 
 
 class _Lines(NamedTuple):

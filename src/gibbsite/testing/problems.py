@@ -18,6 +18,7 @@ from gibbsite.core import (
     as_float,
     capability,
     configurations,
+    count,
     discrete,
     draw,
     values,
@@ -37,7 +38,7 @@ class Problem:
 
 def states(space: AbstractSpace) -> Array:
     """All configurations of a small discrete space, in the order of `core.configurations`."""
-    return configurations(space, jnp.arange(len(values(space)) ** space.size))
+    return configurations(space, jnp.arange(count(space)))
 
 
 def numbers(space: AbstractSpace, xs: Array) -> np.ndarray:
@@ -49,7 +50,7 @@ def numbers(space: AbstractSpace, xs: Array) -> np.ndarray:
 
 def few_states(space: AbstractSpace, most: int) -> bool:
     """Whether a space is discrete, with at most so many configurations."""
-    return discrete(space) and len(values(space)) ** space.size <= most
+    return discrete(space) and count(space) <= most
 
 
 def enumerated(energy: AbstractEnergy) -> Problem:

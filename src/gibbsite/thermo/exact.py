@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, ArrayLike, Box, Estimate, Evidence, Status, Torus, configurations, discrete, values
+from gibbsite.core import AbstractEnergy, ArrayLike, Box, Estimate, Evidence, Status, Torus, configurations, count, discrete, values
 from gibbsite.core.reference import ends
 
 CHUNK = 2**16
@@ -61,12 +61,8 @@ def _energies(energy: AbstractEnergy, xs: Float[Array, "n d"]) -> Float[Array, "
 @eqx.filter_jit
 def _energies_of_states(energy: AbstractEnergy, first: Array) -> Float[Array, " n"]:
     """Energies of the configurations numbered `first`, `first + 1`, ..., as many as a chunk holds."""
-    number = first + jnp.arange(min(CHUNK, _states(energy)))
+    number = first + jnp.arange(min(CHUNK, count(energy.space)))
     return jax.vmap(energy)(configurations(energy.space, number))
-
-
-def _states(energy: AbstractEnergy) -> int:
-    return len(values(energy.space)) ** energy.space.size
 
 
 def enumerate_log_z(energy: AbstractEnergy) -> Estimate:
@@ -78,7 +74,7 @@ def enumerate_log_z(energy: AbstractEnergy) -> Estimate:
     """
     if not discrete(energy.space):
         raise TypeError(f"enumerate_log_z counts states, and {type(energy.space).__name__} has none to count: use quadrature.")
-    states = _states(energy)
+    states = count(energy.space)
     if states > MOST_STATES:
         sites = f"{len(values(energy.space))}^{energy.space.size}"
         raise ValueError(f"{type(energy).__name__} has {sites} states; enumeration goes to 2^{math.log2(MOST_STATES):.0f}: use anneal.")

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core import (
+    Z95,
     AbstractEnergy,
     AbstractKernel,
     ArrayLike,
@@ -45,7 +46,6 @@ from gibbsite.thermo.annealing import BACKWARD, FORWARD, PILOT, check_kernel, dr
 CHAINS = 4096  # at once: rows come in chunks of so many walkers together
 PILOTS = 64  # draws of the guess that measure its place and width
 STEP = 0.3  # of Langevin moves where the guess has unit width
-Z95 = 1.959964
 
 
 @dataclasses.dataclass(frozen=True)
