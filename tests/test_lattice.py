@@ -449,7 +449,7 @@ class BitsAsSpins(BoltzmannMachine):
     """Bits whose couplings are forgotten where they stand alone."""
 
     def views(self):
-        _, view = BoltzmannMachine.views(self)
+        _, view, _ = BoltzmannMachine.views(self)
         return (Pairwise(view.edges, view.gaps, self.fields),)
 
 

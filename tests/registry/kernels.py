@@ -22,7 +22,7 @@ from gibbsite.core import (
     Spins,
     reference,
 )
-from gibbsite.energies import Copies, Ising
+from gibbsite.energies import BoltzmannMachine, Copies, Ising
 from gibbsite.samplers import (
     BAOAB,
     GHMC,
@@ -36,6 +36,7 @@ from gibbsite.samplers import (
     EllipticalSlice,
     Gibbs,
     GibbsWithGradients,
+    GraphGibbs,
     Houdayer,
     Independence,
     LocallyBalanced,
@@ -62,8 +63,10 @@ from gibbsite.testing.crooks import Witness
 
 _MIX, _ISING, _RBM = problems.mixture(), problems.ising(), problems.rbm()
 _GLASS, _POTTS, _CAPEL, _MACHINE, _XY = problems.glass(), problems.potts(), problems.blume_capel(), problems.machine(), problems.xy()
-_TORUS = problems.torus()
+_TORUS, _MACHINES = problems.torus(), problems.copies(_MACHINE, 3)
 _COOLED = Linear(Coins(_TORUS.energy.space, 0.0), Copies(Ising(4, 0.0)), _TORUS.energy)  # copies of a torus all the way
+_IDLE = BoltzmannMachine(_MACHINE.energy.space, _MACHINE.energy.edges, 0.0)
+_COUPLED = Linear(Coins(_MACHINES.energy.space, 0.0), Copies(_IDLE, 3), _MACHINES.energy)
 _WELL = Normal([1.0, -0.5], [0.6, 1.4])
 GAUSS = problems.Problem(_WELL, float(_WELL._log_z()), _WELL._sample)
 
@@ -116,6 +119,7 @@ KERNELS: dict[str, tuple[AbstractKernel, problems.Problem]] = {
     "wolff of levels": (Wolff(), _POTTS),
     "wolff of rotors": (Wolff(), _XY),
     "multispin": (Multispin(), _TORUS),
+    "graph gibbs": (GraphGibbs(backward=True), _MACHINES),
     "houdayer": (Houdayer(Gibbs()), _GLASS),
     "rotor heat bath": (RotorHeatBath(), _XY),
     "overrelaxation": (Cycle((RotorHeatBath(backward=True), Overrelaxation())), _XY),
@@ -168,7 +172,9 @@ class Known(AbstractEnergy):
 
 def path_of(problem: problems.Problem) -> AbstractPath | None:
     """A path of its own, where the geometric one loses the view that the kernel needs."""
-    return problem.energy.path() if problem is _RBM else _COOLED if problem is _TORUS else None
+    if problem is _RBM:
+        return problem.energy.path()
+    return _COOLED if problem is _TORUS else _COUPLED if problem is _MACHINES else None
 
 
 def witness(name: str) -> Witness:

@@ -1,6 +1,6 @@
 """The vocabulary: spaces, energies, paths, kernels, observers, objectives, models and estimates."""
 
-from gibbsite.core.bonds import LocalFields, Pairwise, UniformBonds, no_bonds
+from gibbsite.core.bonds import LocalFields, Neighbours, Pairwise, UniformBonds, no_bonds
 from gibbsite.core.compose import Cycle, Mixture, Repeat
 from gibbsite.core.energy import (
     AbstractEnergy,
@@ -84,6 +84,7 @@ __all__ = [
     "Mean",
     "Mixture",
     "Moments",
+    "Neighbours",
     "Normal",
     "Normalised",
     "Over",

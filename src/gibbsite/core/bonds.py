@@ -48,6 +48,30 @@ class UniformBonds(Capability):
         return UniformBonds(beta * self.coupling)
 
 
+class Neighbours(Capability):
+    """Two-valued sites (`low`, `high`) of a sparse graph, site by site, for sweeps over the sites of a block alone.
+
+    `log p(high | rest) - log p(low | rest)` at site i is `alone[i] + sum_k weights[i, k] x[near[i, k]]`, and the energy itself is
+    `-sum_i x_i (alone[i] + sum_k weights[i, k] x[near[i, k]] / 2) / (high - low)`. `blocks[b]` lists sites that do not feel
+    each other. Places left over in a list hold one site more than there are, the last row of `near`, `weights` and `alone`.
+    Tempering scales; a sum loses the view.
+    """
+
+    near: Int[Array, "rows degree"]
+    weights: Float[Array, "rows degree"]
+    alone: Float[Array, " rows"]
+    blocks: Int[Array, "blocks largest"]
+
+    def tempered(self, beta: Scalar) -> "Neighbours":
+        return Neighbours(self.near, beta * self.weights, beta * self.alone, self.blocks)
+
+    def around(self, x: Float[Array, "rows *copies"], sites: Int[Array, " n"]) -> Float[Array, "n *copies"]:
+        """The weighted sum of neighbours of some sites, written out: row after row of copies is then read side by side."""
+        over = (slice(None), *(None,) * (x.ndim - 1))
+        near, weights = self.near[sites], self.weights[sites]
+        return sum((weights[:, k][over] * x[near[:, k]] for k in range(near.shape[1])), jnp.zeros((len(sites), *x.shape[1:])))
+
+
 class LocalFields(Capability):
     """Angles of which each sees a field in the plane: `p(x_i | rest)` goes as `exp(h_i . (cos x_i, sin x_i))`.
 

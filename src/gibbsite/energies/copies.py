@@ -13,6 +13,7 @@ from gibbsite.core import (
     AbstractSpace,
     Box,
     Capability,
+    Neighbours,
     Normalised,
     Product,
     Sampleable,
@@ -56,8 +57,7 @@ class Copies(AbstractEnergy):
             views.append(Normalised(self._log_z))
         if capability(self.energy, Sampleable) is not None:
             views.append(Sampleable(self._sample))
-        if (bonds := capability(self.energy, UniformBonds)) is not None:
-            views.append(bonds)
+        views += [view for kind in (UniformBonds, Neighbours) if (view := capability(self.energy, kind)) is not None]
         return tuple(views)
 
     def _log_z(self) -> Scalar:

@@ -5,7 +5,7 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from gibbsite.core import (
     AbstractEnergy,
@@ -13,6 +13,7 @@ from gibbsite.core import (
     Binary,
     Capability,
     Conditionals,
+    Neighbours,
     Pairwise,
     Spins,
     as_float,
@@ -37,9 +38,9 @@ class BoltzmannMachine(AbstractEnergy):
     edges: Int[Array, "bonds 2"]
     couplings: Float[Array, " bonds"]
     fields: Float[Array, "*x"]
-    near: Int[Array, "sites degree"]  # the neighbours of each site, and the number of sites where there are no more
-    via: Int[Array, "sites degree"]  # the edges that lead there
-    blocks: Bool[Array, "blocks *x"]
+    near: Int[Array, "rows degree"]  # the neighbours of each site, and the number of sites where there are no more
+    via: Int[Array, "rows degree"]  # the edges that lead there, and the number of edges
+    blocks: Int[Array, "blocks largest"]  # their sites, and the number of sites where there are no more
 
     def __init__(self, space: Spins | Binary, edges: ArrayLike, couplings: ArrayLike, fields: ArrayLike = 0.0):
         listed = _checked(np.asarray(edges), space.size)
@@ -47,24 +48,27 @@ class BoltzmannMachine(AbstractEnergy):
         self.couplings = _spread("BoltzmannMachine", "couplings", couplings, (len(listed),))
         self.fields = _spread("BoltzmannMachine", "fields", fields, space.shape)
         near, via = _neighbours(listed, space.size)
-        colour = _greedy(near)
-        self.near, self.via = jnp.asarray(near, int), jnp.asarray(via, int)
-        self.blocks = jnp.asarray(colour == np.arange(colour.max() + 1)[:, None]).reshape(-1, *space.shape)
+        self.near, self.via, self.blocks = (jnp.asarray(a, int) for a in (near, via, _by_colour(_greedy(near))))
 
     def __call__(self, x: Float[Array, "*x"]) -> Scalar:
         one, other = (jnp.ravel(x)[ends] for ends in self.edges.T)
         return -jnp.sum(self.couplings * one * other) - jnp.sum(self.fields * x)
 
     def views(self) -> tuple[Capability, ...]:
-        blocks = self.blocks.astype(jnp.result_type(float))
-        return (Conditionals(self.logits, blocks), _pairwise(self, self.edges, self.couplings))
+        rows = jnp.arange(len(self.blocks))[:, None]
+        marks = jnp.zeros((len(self.blocks), self.space.size + 1)).at[rows, self.blocks].set(1.0)[:, :-1]
+        conditionals = Conditionals(self.logits, marks.reshape(-1, *self.space.shape))
+        return (conditionals, _pairwise(self, self.edges, self.couplings), self._listed())
+
+    def _listed(self) -> Neighbours:
+        low, high = values(self.space)
+        weights = (high - low) * jnp.append(self.couplings, 0.0)[self.via]
+        return Neighbours(self.near, weights, (high - low) * jnp.append(self.fields, 0.0), self.blocks)
 
     def logits(self, x: Float[Array, "*x"]) -> Float[Array, "*x"]:
         """`log p(high | rest) - log p(low | rest)` at every site."""
-        low, high = values(self.space)
-        held = jnp.append(x, 0.0)  # what stands where a site has no more neighbours
-        local = jnp.sum(self.couplings[self.via] * held[self.near], axis=1)
-        return (high - low) * (local.reshape(x.shape) + self.fields)
+        view = self._listed()
+        return (view.alone + jnp.sum(view.weights * jnp.append(x, 0.0)[view.near], axis=1))[:-1].reshape(x.shape)
 
 
 class DenseBoltzmannMachine(AbstractEnergy):
@@ -157,21 +161,28 @@ def _check_matrix(couplings: np.ndarray) -> None:
 
 
 def _neighbours(edges: Int[np.ndarray, "bonds 2"], sites: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each site its neighbours and the edges to them, `(sites, degree)`; in places left over, the number of sites and edge 0."""
+    """For each site its neighbours and the edges to them; places left over, and a last row, hold the number of sites and of edges."""
     here, there = (ends.ravel(order="F") for ends in (edges, edges[:, ::-1]))
     order, degree = np.argsort(here, kind="stable"), np.bincount(here, minlength=sites)
     place = np.arange(len(here)) - np.repeat(np.cumsum(degree) - degree, degree)
-    near = np.full((sites, degree.max()), sites)
-    via = np.zeros_like(near)
+    near = np.full((sites + 1, degree.max()), sites)
+    via = np.full_like(near, len(edges))
     near[here[order], place] = there[order]
     via[here[order], place] = np.tile(np.arange(len(edges)), 2)[order]
     return near, via
 
 
-def _greedy(near: Int[np.ndarray, "sites degree"]) -> Int[np.ndarray, " sites"]:
+def _greedy(near: Int[np.ndarray, "rows degree"]) -> Int[np.ndarray, " sites"]:
     """To each site in turn the first colour that no neighbour has, in time linear in the edges."""
-    colour = np.full(len(near) + 1, -1).tolist()  # one more, for neighbours that are not there
-    for site, others in enumerate(near.tolist()):
+    colour = np.full(len(near), -1).tolist()  # of the sites, and in the last row of neighbours that are not there
+    for site, others in enumerate(near[:-1].tolist()):
         taken = {colour[other] for other in others}
         colour[site] = next(k for k in itertools.count() if k not in taken)
     return np.asarray(colour[:-1])
+
+
+def _by_colour(colour: Int[np.ndarray, " sites"]) -> Int[np.ndarray, "colours largest"]:
+    """The sites of each colour, and the number of sites in places left over."""
+    members = [np.flatnonzero(colour == k) for k in range(colour.max() + 1)]
+    largest = max(map(len, members))
+    return np.stack([np.pad(some, (0, largest - len(some)), constant_values=len(colour)) for some in members])

@@ -6,6 +6,7 @@ from gibbsite.samplers.cluster import SwendsenWang, Wolff
 from gibbsite.samplers.discrete_langevin import DiscreteLangevin, UnadjustedDiscreteLangevin
 from gibbsite.samplers.ghmc import GHMC
 from gibbsite.samplers.gibbs import BlockGibbs, Gibbs, Metropolis, SingleSite
+from gibbsite.samplers.graph_gibbs import GraphGibbs
 from gibbsite.samplers.hamiltonian import HMC
 from gibbsite.samplers.houdayer import Houdayer
 from gibbsite.samplers.informed import GibbsWithGradients, LocallyBalanced, PathAuxiliary, barker, square_root
@@ -39,6 +40,7 @@ __all__ = [
     "EllipticalSlice",
     "Gibbs",
     "GibbsWithGradients",
+    "GraphGibbs",
     "Houdayer",
     "Independence",
     "LocallyBalanced",

@@ -76,14 +76,18 @@ def ising() -> Problem:
     return enumerated(Ising((3, 3), as_float(0.3), jnp.linspace(-0.3, 0.5, 9).reshape(3, 3)))
 
 
-def torus() -> Problem:
-    """Thirty-two copies of a 4 x 4 torus without field."""
-    one = enumerated(Ising((4, 4), as_float(0.12)))  # weak, so that four switches anneal 512 spins
+def copies(one: Problem, number: int) -> Problem:
+    """Independent copies of a problem, as one."""
 
     def sample(*, key: Key[Array, ""]) -> Array:
-        return jax.vmap(lambda k: one.sample(key=k))(jax.random.split(key, 32))
+        return jax.vmap(lambda k: one.sample(key=k))(jax.random.split(key, number))
 
-    return Problem(Copies(one.energy, 32), 32 * one.log_z, sample)
+    return Problem(Copies(one.energy, number), number * one.log_z, sample)
+
+
+def torus() -> Problem:
+    """Thirty-two copies of a 4 x 4 torus without field."""
+    return copies(enumerated(Ising((4, 4), as_float(0.12))), 32)  # weak, so that four switches anneal 512 spins
 
 
 def glass() -> Problem:

@@ -5,10 +5,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Conditionals, LocalFields, Pairwise, Torus, capability, two_valued, values
+from gibbsite.core import (
+    AbstractEnergy,
+    AbstractSpace,
+    Conditionals,
+    LocalFields,
+    Neighbours,
+    Pairwise,
+    Torus,
+    capability,
+    need,
+    two_valued,
+    values,
+)
 from gibbsite.testing.law import LawViolation, bounded, name_of, rounding
 
-SITES = (Conditionals, Pairwise, LocalFields)
+SITES = (Conditionals, Pairwise, LocalFields, Neighbours)
 TURNS = (0.4, -1.1, 2.3)  # angles that a rotor is turned to
 
 
@@ -24,6 +36,8 @@ def check_sites(energy: AbstractEnergy, xs: PyTree) -> None:
         check_pairwise(energy, bonds, xs)
     if (fields := capability(energy, LocalFields)) is not None:
         check_local_fields(energy, fields, xs)
+    if (lists := capability(energy, Neighbours)) is not None:
+        check_neighbours(energy, lists, xs)
 
 
 def check_conditionals(energy: AbstractEnergy, view: Conditionals, xs: Array) -> None:
@@ -101,3 +115,29 @@ def check_local_fields(energy: AbstractEnergy, view: LocalFields, xs: Float[Arra
     pull, truth, felt, size = (np.asarray(a, np.float64) for a in jax.jit(jax.vmap(one))(xs))
     bounded(name, "local fields against differences of energy", pull - truth, rounding(size)[:, None, None])
     bounded(name, "local fields under turns of the block's rotors", felt, rounding(size))
+
+
+def check_neighbours(energy: AbstractEnergy, view: Neighbours, xs: Float[Array, "n *x"]) -> None:
+    """Lists give the energy, its constant included, and the logits of single sites; no site is in the list of one of its block."""
+    name, (low, high) = name_of(energy), values(energy.space)
+    sites = len(view.alone) - 1
+    listed = np.asarray(view.blocks)
+    if not np.array_equal(np.sort(listed[listed < sites]), np.arange(sites)):
+        raise LawViolation(f"{name}: blocks of the lists must hold every site exactly once.")
+    block = np.zeros(sites + 1, int)
+    block[listed] = np.arange(len(listed))[:, None]
+    felt = (np.asarray(view.weights) != 0) & (block[np.asarray(view.near)] == block[:, None]) & (np.asarray(view.near) < sites)
+    if felt.any():
+        raise LawViolation(f"{name}: a site is in the list of neighbours of another one of its block.")
+
+    def rebuilt(x: Array) -> tuple[Array, Array, Array]:
+        held = jnp.append(jnp.ravel(x), 0.0)
+        around = view.around(held, jnp.arange(sites))
+        logits = (view.alone[:-1] + around).reshape(x.shape)
+        total = -jnp.sum(held[:-1] * (view.alone[:-1] + around / 2)) / (high - low)
+        return total, logits, need(energy, Conditionals, "the law of neighbours").logits(x)
+
+    truth = np.asarray(jax.jit(jax.vmap(energy))(xs), np.float64)
+    found, logits, known = (np.asarray(a, np.float64) for a in jax.jit(jax.vmap(rebuilt))(xs))
+    bounded(name, "lists of neighbours against the energy", found - truth, 2 * rounding(truth) + 2 * rounding(found))
+    bounded(name, "lists of neighbours against the conditionals", logits - known, 4 * rounding(np.max(np.abs(known))))

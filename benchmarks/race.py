@@ -1,0 +1,95 @@
+"""Libraries against each other on the same work: each in a process of its own, one at a time, in turn, on two cores.
+
+A *contestant* is a function that builds everything and returns `Ready(work, run)`: `run()` does `work` units once more and
+returns a check, a number on which contestants must agree within their noise. A process calls `run` once, which compiles, and then
+`REPEATS` times; its figure is the median of these. Rounds alternate the order. A *race* asks for a least ratio of medians to each peer.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+THREADS, REPEATS = 2, 3
+
+
+class Ready(NamedTuple):
+    """Units of work of one run, and the run."""
+
+    work: float
+    run: Callable[[], float]
+
+
+class Race(NamedTuple):
+    """What is raced, in which unit, by whom (ours first), and how many times the best of each family of peers we ask for.
+
+    A peer `name:variant` belongs to the family `name`, of which the fastest variant counts.
+    """
+
+    title: str
+    unit: str
+    contestants: Mapping[str, Callable[[], Ready]]
+    asked: Mapping[str, float]
+
+
+def measure(contestant: Callable[[], Ready]) -> None:
+    """In the child: times one contestant and prints a line for the parent."""
+    begun = time.perf_counter()
+    ready = contestant()
+    built = time.perf_counter()
+    check = ready.run()
+    first = time.perf_counter() - built
+    seconds = statistics.median(_timed(ready.run) for _ in range(REPEATS))
+    print(json.dumps({"start": built - begun, "first": first, "rate": ready.work / seconds, "check": check}))
+
+
+def _timed(run: Callable[[], float]) -> float:
+    begun = time.perf_counter()
+    run()
+    return time.perf_counter() - begun
+
+
+def hold(race_name: str, race: Race, rounds: int) -> list[dict]:
+    """All rounds of a race, printed as a table; one record a contestant, with its ratio to ours where it is a peer."""
+    found: dict[str, list[dict]] = {name: [] for name in race.contestants}
+    for turn in range(rounds):
+        for name in list(found)[:: 1 if turn % 2 == 0 else -1]:
+            found[name].append(_child(race_name, name))
+    return _told(race, found)
+
+
+def _child(race_name: str, contestant: str) -> dict:
+    threads = {name: str(THREADS) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    command = [sys.executable, "-m", "benchmarks.sampling", race_name, "--measure", contestant]
+    if hasattr(os, "sched_setaffinity"):
+        command = ["taskset", "-c", ",".join(map(str, sorted(os.sched_getaffinity(0))[:THREADS])), *command]
+    done = subprocess.run(command, env=os.environ | {"JAX_PLATFORMS": "cpu"} | threads, capture_output=True, text=True)
+    if done.returncode:
+        return {"failed": done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}"}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _told(race: Race, found: dict[str, list[dict]]) -> list[dict]:
+    print(f"\n{race.title}\n{'':24}{race.unit + ' /s':>20}{'(range)':>24}{'first run, s':>14}{'check':>12}")
+    middle: dict[str, dict] = {}
+    for name, runs in found.items():
+        good = [run for run in runs if "failed" not in run]
+        if not good:
+            print(f"{name:24}failed: {runs[0]['failed']}")
+            continue
+        middle[name] = {key: statistics.median(run[key] for run in good) for key in good[0]}
+        spread = f"{min(r['rate'] for r in good):.3g} to {max(r['rate'] for r in good):.3g}"
+        print(f"{name:24}{middle[name]['rate']:20.4g}{spread:>24}{middle[name]['first']:14.2f}{middle[name]['check']:12.5g}")
+    ours = next(iter(race.contestants))
+    for family, least in race.asked.items():
+        rates = [m["rate"] for name, m in middle.items() if name.split(":")[0] == family]
+        if ours not in middle or not rates:
+            print(f"  against {family}: not measured")
+            continue
+        ratio = middle[ours]["rate"] / max(rates)
+        print(f"  against {family}: {ratio:.2f} times (asked: {least:g}){'' if ratio >= least else '  SHORT'}")
+    return [{"contestant": name, **values} for name, values in middle.items()]
