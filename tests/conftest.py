@@ -2,6 +2,7 @@ import gc
 import itertools
 import os
 import pathlib
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,10 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Small problems: compiling for speed costs three times what it saves.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+
+# A shell that starts us in the background has us ignore Ctrl-C, and whatever we start; tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LOOK = 8  # tests between looks, for a look takes as long as a small test
 MANY = 30_000  # of the 65,530 memory maps that Linux allows a process: every compiled program takes some

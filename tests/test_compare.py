@@ -273,20 +273,21 @@ def test_ctrl_c_is_heard_within_two_seconds(tmp_path: pathlib.Path, interrupt: C
     """A real process, stopped while its first cell compiles or trains; what is there can be continued."""
     write_points(tmp_path / "leaves.csv")
     command = [sys.executable, "-m", "gibbsite", "compare", "leaves.csv", "--models", "flow", "--budget", "full"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=doomed() | {"PYTHONUNBUFFERED": "1"})
     card = tmp_path / "gibbsite-leaves" / "card.toml"
-    deadline = time.monotonic() + 60
-    while not card.exists() and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.1)
-    time.sleep(2.0)
-    assert process.poll() is None, process.stderr.read()
-    clock = time.monotonic()
-    interrupt(process.pid)
-    try:
-        _, said = process.communicate(timeout=20)
-    finally:
-        process.kill()
-    took = time.monotonic() - clock
+    env = doomed() | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=env) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not card.exists() and time.monotonic() < deadline and process.poll() is None:
+                time.sleep(0.1)
+            time.sleep(2.0)
+            assert process.poll() is None, process.stderr.read()
+            clock = time.monotonic()
+            interrupt(process.pid)
+            _, said = process.communicate(timeout=20)
+            took = time.monotonic() - clock
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "same command continues" in said
     assert "Traceback" not in said

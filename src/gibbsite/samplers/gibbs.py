@@ -6,18 +6,35 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, Conditionals, Info, Latent, need, no_work, two_valued, values
-from gibbsite.samplers.sites import AbstractSiteKernel, AbstractSweep, SiteState, Update, by_level, level_of
+from gibbsite.core import AbstractEnergy, Conditionals, Info, Latent, Neighbours, capability, need, no_work, two_valued, values
+from gibbsite.samplers.sites import FEW, AbstractSiteKernel, AbstractSweep, SiteState, Update, by_level, level_of
 
 
 class Gibbs(AbstractSweep):
     """One sweep of heat-bath updates, block after block (Geman & Geman, IEEE PAMI 6, 1984).
 
-    Uses `Conditionals`: on a bipartite lattice the blocks are the two colours of a checkerboard. The order makes the
-    sweep irreversible; its time reversal sweeps the blocks `backward`.
+    Uses `Conditionals`: on a bipartite lattice the blocks are the two colours of a checkerboard; where an energy lists
+    `Neighbours`, a block is updated without a look at the others. The order makes the sweep irreversible; its time reversal
+    sweeps the blocks `backward`.
     """
 
     needs = Conditionals
+
+    def step(self, energy: AbstractEnergy, state: SiteState, *, key: Key[Array, ""]) -> tuple[SiteState, Info]:
+        view = capability(energy, Neighbours)
+        return super().step(energy, state, key=key) if view is None else self._listed(view, values(energy.space), state.position, key)
+
+    def _listed(self, view: Neighbours, levels: tuple[float, ...], x: Float[Array, "*x"], key: Key[Array, ""]) -> tuple[SiteState, Info]:
+        low, high = levels
+        noise = jax.random.logistic(key, view.alone.shape, x.dtype)
+
+        def one(held: Array, block: Array) -> tuple[Array, None]:
+            turned = noise[block] < view.alone[block] + view.around(held, block)
+            return held.at[block].set(jnp.where(turned, high, low)), None
+
+        held = jnp.append(jnp.ravel(x), 0.0)
+        held, _ = jax.lax.scan(one, held, view.blocks, reverse=self.backward, unroll=len(view.blocks) <= FEW)
+        return SiteState(held[:-1].reshape(x.shape)), Info(jnp.ones(()), no_work())
 
     def update(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> Update:
         view = need(energy, Conditionals, "Gibbs")

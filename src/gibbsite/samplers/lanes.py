@@ -48,14 +48,17 @@ def digits(probability: Float[Array, ""]) -> UInt32[Array, ""]:
     return jnp.minimum(jnp.round(probability * 2**FINE), 2**FINE - 1).astype(jnp.uint32)
 
 
-def below(thresholds: tuple[UInt32[Array, ""], ...], state: Lanes) -> tuple[tuple[Words, ...], Lanes]:
+def below(
+    thresholds: tuple[UInt32[Array, ""], ...], state: Lanes, places: range = range(FINE), behind: tuple[Words, ...] | None = None
+) -> tuple[tuple[Words, ...], Lanes]:
     """For each threshold a word of bits, each set where a uniform number of `FINE` digits of its own lies below the threshold.
 
     All thresholds are held against the same numbers: of two bits at one place the one of the lower threshold implies the other.
     Digits are compared from the last to the first: a number is below where its digit is, or where digits agree and the rest is.
+    Only the digits of `places` are drawn, counted from the last; what is known of the digits `behind` them comes in.
     """
-    found = tuple(jnp.zeros_like(state.a) for _ in thresholds)
-    for place in range(FINE):
+    found = behind or tuple(jnp.zeros_like(state.a) for _ in thresholds)
+    for place in places:
         word, state = advance(state)
         ones = tuple(-((threshold >> place) & 1) for threshold in thresholds)  # all bits of a word alike
         # digit 1: below where the number's digit is 0, or what lies behind is; digit 0: where both hold
