@@ -9,20 +9,11 @@ left, they are resampled; the kernel then moves them under the energy at t_{k+1}
 690, 2003; Machta, PRE 82, 2010. *Waste-free* SMC resamples few walkers, makes a chain of each, and keeps all states of the chains
 (`chains=`): Dau & Chopin, JRSSB 84, 2022.
 
-**The error of log Z** comes from one run. Walkers of one ancestor are a family, with shares f_i of the weight. Families are
-independent but for resampling, and the relative variance of Z is
-
-    V = 1 - prod_k (1 - sum_i f_i^2 after weighing) / (1 - sum_i f_i^2 before):
-
-of what the sum of squares grows by, the part that weights cause; the part that resampling causes is noise, and left out. Without
-resampling it is the variance of a mean of weights, `(n / ess - 1) / (n - 1)`. With independent draws it is, up to the noise of the
-resampling itself, the unbiased estimate of Lee & Whiteley (Biometrika 105, 2018), which takes the expected part for the one that
-happened. A chain of a waste-free run belongs to one family; few chains resampled often leave few families, and then the run
-says LOW_ESS. `rho_t = walkers sum_i f_i^2` is the mean family size of population annealing (Wang, Machta & Katzgraber, PRE 92, 2015).
+The error of log Z comes from the families of one run: see `thermo/families.py`.
 """
 
 import dataclasses
-import math
+from collections.abc import Callable as Function
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -32,6 +23,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from gibbsite.core import (
+    AbstractEnergy,
     AbstractKernel,
     AbstractPath,
     ArrayLike,
@@ -46,8 +38,8 @@ from gibbsite.core import (
 from gibbsite.core.keys import chain_keys, step_keys
 from gibbsite.samplers import Progress
 from gibbsite.thermo.annealing import POPULATION, Ladder, base_of, check_kernel, draw_base, increasing
+from gibbsite.thermo.families import Books, shares
 from gibbsite.thermo.resampling import Rule, systematic
-from gibbsite.thermo.weights import ENOUGH, effective_samples, heavy_tailed, judged, log_sum_exp, summable
 
 HALVINGS = 24  # of the bracket of log2(step), from 2^-40 of the way that is left to all of it
 RESAMPLING = 2**31 - 7  # the key of resampling, which no walker has
@@ -79,8 +71,8 @@ class Population:
     @property
     def family_entropy(self) -> float:
         """`-sum f log f` over families, in nats: exp of it is how many families are left (Wang, Machta & Katzgraber, PRE 92, 2015)."""
-        shares = np.bincount(self.families, _shares(self.log_weights))
-        return -float(np.sum(shares[shares > 0] * np.log(shares[shares > 0])))
+        held = np.bincount(self.families, shares(self.log_weights))
+        return -float(np.sum(held[held > 0] * np.log(held[held > 0])))
 
     def __repr__(self) -> str:
         """`log Z = 12.81(3), interval; 9 stages; ESS 512 or more, rho_t 7.1, of 1000 walkers; acceptance 0.66 to 0.96`, and doubts."""
@@ -180,7 +172,7 @@ def _check(kernel: AbstractKernel | Ladder, given: np.ndarray | None, walkers: i
     if isinstance(kernel, Ladder) and given is None:
         raise ValueError("a Ladder has one kernel for each time: give times= it was made for.")
     check_kernel(kernel, 0 if given is None else len(given), "own")
-    if walkers < 2:
+    if not hasattr(walkers, "__index__") or walkers < 2:
         raise ValueError(f"walkers={walkers}: give a whole number of at least two.")
     if not 0 < rule.cess < 1 or not 0 <= rule.ess <= 1:
         raise ValueError(f"cess={rule.cess}, ess={rule.ess}: both are shares of the walkers, cess above 0 and below 1.")
@@ -206,9 +198,9 @@ def _walk(
     most: int,
     progress: Progress | None,
     key: Key[Array, ""],
-) -> tuple[_Carry, "_Books", list[AbstractKernel]]:
+) -> tuple[_Carry, Books, list[AbstractKernel]]:
     """Stage after stage to the end of the path, and the kernel of each; two compiled programs, whatever the stages."""
-    shown, books = progress or Progress("along the path", PERCENT), _Books(len(carry.cloud.log_weights), given=given)
+    shown, books = progress or Progress("along the path", PERCENT), Books(len(carry.cloud.log_weights), given=given is not None)
     used: list[AbstractKernel] = []
     while books.times[-1] < 1 and len(used) < most:
         stage = len(used)
@@ -225,63 +217,6 @@ def _walk(
         shown.advance(round(PERCENT * float(t)) - shown.done)
     shown.close()
     return carry, books, used
-
-
-class _Books:
-    """The accounts of a run, on the host in float64."""
-
-    def __init__(self, walkers: int, *, given: np.ndarray | None):
-        self.times, self.log_zs = [0.0], [0.0]
-        self.ess: list[float] = []
-        self.rho_t: list[float] = []
-        self.acceptance: list[float] = []
-        self.shift = 0.0  # log of the mean weight that a stage found
-        self._walkers, self._given = walkers, given is not None
-        self._kin, self._apart = 1 / walkers, 1.0  # sum of squares of family shares; the product of the error's formula
-        self._heavy = self._broken = False
-
-    def weigh(self, t: float, log_weights: np.ndarray, families: np.ndarray) -> bool:
-        """Notes what a switch made of the weights; False where they are no numbers any more."""
-        self._broken = not summable(log_weights)
-        if self._broken:
-            return False
-        self.shift = log_sum_exp(log_weights) - math.log(self._walkers)
-        self._shares = _shares(log_weights)
-        kin = _kin(families, self._shares)
-        self._apart *= (1 - kin) / (1 - self._kin) if self._kin < 1 else 0.0
-        self._kin = kin
-        # A step that was chosen keeps its weights even; one that was given may be too far.
-        self._heavy |= self._given and effective_samples(log_weights) >= ENOUGH and heavy_tailed(log_weights)
-        self.times.append(t)
-        self.log_zs.append(self.log_zs[-1] + self.shift)
-        self.ess.append(effective_samples(log_weights))
-        self.rho_t.append(self._walkers * kin)
-        return True
-
-    def settle(self, acceptance: float, families: np.ndarray, *, anew: bool) -> None:
-        """Notes who is left after resampling and moving."""
-        self.acceptance.append(acceptance)
-        if anew:
-            self._kin = _kin(families, np.full(self._walkers, 1 / self._walkers))
-
-    def estimate(self, evidence: Evidence) -> Estimate:
-        """log(Z / Z_base)."""
-        if self._broken or self.times[-1] < 1:
-            status = Status.NON_FINITE if self._broken else Status.NOT_CONVERGED
-            return Estimate(None, None, status=status, evidence=Evidence.NOT_ESTABLISHED)
-        variance = max(1 - self._apart, 0.0)
-        independent = self._walkers / (1 + (self._walkers - 1) * variance)
-        ess = min(independent, *self.ess, self._walkers / self.rho_t[-1])
-        return judged(self.log_zs[-1], variance, ess=ess, heavy=self._heavy, evidence=evidence)
-
-
-def _shares(log_weights: Float[np.ndarray, " walkers"]) -> Float[np.ndarray, " walkers"]:
-    return np.exp(log_weights - log_sum_exp(log_weights))
-
-
-def _kin(families: Int[np.ndarray, " walkers"], shares: Float[np.ndarray, " walkers"]) -> float:
-    """The chance that two walkers, drawn by their weights, are of one family."""
-    return float(np.sum(np.bincount(families, shares) ** 2))
 
 
 def _stacked(kernel: AbstractKernel, used: list[AbstractKernel]) -> AbstractKernel:
@@ -306,7 +241,7 @@ def _weighed(path: AbstractPath, cloud: _Cloud, t: Array, goal: Array | None, ce
     return to, cloud.log_weights + switched(to)
 
 
-def _farthest(near: Any, t: Array) -> Array:
+def _farthest(near: Function[[Array], Array], t: Array) -> Array:
     """The end of the path if it is near, else the last time that is, by bisection of the log of the step; always beyond t."""
     left = 1 - t
 
@@ -348,7 +283,7 @@ def _chosen(log_weights: Array, rule: _Rule, anew: Array, key: Key[Array, ""]) -
 
 
 def _trajectories(
-    energy: Any, carry: _Carry, xs: PyTree, moves: Array, blocks: int, stage: Array, keys: Array
+    energy: AbstractEnergy, carry: _Carry, xs: PyTree, moves: Array, blocks: int, stage: Array, keys: Array
 ) -> tuple[PyTree, Array, Any, Any, Array]:
     """Where chains from `xs` are after every `moves` moves, `blocks` times (blocks chains *x), and the shadow work till then."""
     first = stage * (blocks * moves + 1)
