@@ -118,7 +118,7 @@ def smc(
         ValueError: numbers make no sense.
     """
     given = None if times is None else np.asarray(increasing(times))
-    rule = _Rule(as_float(cess), as_float(ess), jnp.asarray(moves), chains or walkers, resample)
+    rule = _Rule(as_float(cess), as_float(ess), jnp.asarray(moves), walkers if chains is None else chains, resample)
     _check(kernel, given, walkers, rule)
     base = base_of(path)
     need(base, Sampleable, "smc")
