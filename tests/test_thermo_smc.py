@@ -30,7 +30,7 @@ TRUTH = math.log(2 * math.pi) - 0.5 * math.log(2.0 * 1.0 - 0.7**2)
 
 
 def run(path=PATH, kernel=None, **options):
-    return smc(path, kernel or MALA(0.3), **{"key": KEY, "progress": Silent(), **options})
+    return smc(path, kernel or MALA(0.3), **{"walkers": 2000, "key": KEY, "progress": Silent(), **options})
 
 
 def replicates(count: int, **options):
@@ -48,22 +48,22 @@ def right_wells(out) -> np.ndarray:
 
 
 def test_one_step_is_importance_sampling() -> None:
-    out = run(walkers=500, times=(0.0, 1.0))
-    xs = draw_base(PATH.base, chain_keys(jax.random.fold_in(KEY, POPULATION), 500))
-    direct = log_mean(-jax.vmap(lambda x: PATH.work(0.0, 1.0, x))(xs)) + out.base_log_z
+    out = run(times=(0.0, 1.0))
+    xs = draw_base(PATH.base, chain_keys(jax.random.fold_in(KEY, POPULATION), 2000))
+    direct = log_mean(-jax.vmap(lambda x: PATH.work(jnp.zeros(()), jnp.ones(()), x))(xs)) + out.base_log_z
     assert out.log_z.value == pytest.approx(direct.value, abs=1e-5)
     assert out.log_z.stderr == pytest.approx(direct.stderr, rel=1e-5)
     assert out.log_z.ess == pytest.approx(direct.ess, rel=1e-5)
-    assert out.rho_t[0] == pytest.approx(500 / direct.ess, rel=1e-5)
+    assert out.rho_t[0] == pytest.approx(2000 / direct.ess, rel=1e-5)
 
 
 # Moves so small that an ancestor is remembered over all stages.
-SLOW = {"kernel": MALA(0.03), "walkers": 600, "moves": 1, "times": schedule(5), "tune": False}
+SLOW = {"kernel": MALA(0.03), "walkers": 1500, "moves": 1, "times": schedule(5), "tune": False}
 
 
 @pytest.fixture(scope="module")
 def fixed():
-    return {rule: replicates(300, resample=rule, ess=share, **SLOW) for rule, share in ((multinomial, 1.0), (systematic, 0.5))}
+    return {rule: replicates(200, resample=rule, ess=share, **SLOW) for rule, share in ((multinomial, 1.0), (systematic, 0.5))}
 
 
 @pytest.mark.parametrize("rule", [multinomial, systematic], ids=lambda f: f.__name__)
@@ -74,31 +74,24 @@ def test_fixed_ladders_are_unbiased_and_their_error_bars_cover(fixed, rule) -> N
     z_test("smc", "Z at fixed temperatures", np.exp([[out.log_z.value - TRUTH] for out in runs]), 1.0)
     check_coverage([out.log_z for out in runs], TRUTH, limit=0.2, name="smc")
     stated = math.sqrt(np.mean([out.log_z.stderr**2 for out in runs]))
-    # 5.6 errors of the standard deviation of 300 runs are 23 %.
-    assert stated == pytest.approx(np.std([out.log_z.value for out in runs]), rel=0.23)
+    # 5.6 errors of the standard deviation of 200 runs are 28 %.
+    assert stated == pytest.approx(np.std([out.log_z.value for out in runs]), rel=0.28)
 
 
 def test_errors_without_memory_are_too_narrow(fixed) -> None:
     """Broken twins: stages as if independent, and the weights of the last stage alone."""
     for rule in (multinomial, systematic):
-        alone = [Estimate(out.log_z.value, math.sqrt((600 / out.ess[-1] - 1) / 599)) for out in fixed[rule]]
+        alone = [Estimate(out.log_z.value, math.sqrt((1500 / out.ess[-1] - 1) / 1499)) for out in fixed[rule]]
         with pytest.raises(LawViolation, match="too narrow"):
             check_coverage(alone, TRUTH, limit=1.0)
-    stages = [Estimate(out.log_z.value, math.sqrt(np.sum(600 / out.ess - 1) / 599)) for out in fixed[multinomial]]
+    stages = [Estimate(out.log_z.value, math.sqrt(np.sum(1500 / out.ess - 1) / 1499)) for out in fixed[multinomial]]
     with pytest.raises(LawViolation, match="too narrow"):
         check_coverage(stages, TRUTH, limit=1.0)
 
 
-def test_families_counted_with_the_noise_of_resampling_are_too_wide(fixed) -> None:
-    """A broken twin: what independent draws alone do to families is taken for an error of Z."""
-    runs = fixed[multinomial]
-    stated = math.sqrt(np.mean([(out.rho_t[-1] - 1) / 599 for out in runs]))
-    assert stated > 1.23 * np.std([out.log_z.value for out in runs])
-
-
 @pytest.mark.parametrize("options", [{}, {"walkers": 400, "chains": 200, "cess": 0.6}], ids=["all moved", "waste-free"])
 def test_ladders_and_steps_that_walkers_choose(options) -> None:
-    runs = replicates(300, **{"walkers": 200, **options})
+    runs = replicates(200, **{"walkers": 200, **options})
     check_coverage([out.log_z for out in runs], TRUTH, limit=0.2, name="smc")
     out = runs[0]
     assert out.log_z.evidence is Evidence.INTERVAL
@@ -112,21 +105,21 @@ def test_ladders_and_steps_that_walkers_choose(options) -> None:
 
 def test_conditional_ess_is_met() -> None:
     """After weighing even walkers the share of effective ones is what was asked for, at every stage but the last."""
-    out = run(walkers=2000, cess=0.7, ess=1.0)
+    out = run(cess=0.7, ess=1.0)
     assert np.allclose(out.ess[:-1] / 2000, 0.7, atol=1e-3)
     assert out.ess[-1] / 2000 >= 0.7
 
 
 @pytest.mark.parametrize("rule", [residual, ssp], ids=lambda f: f.__name__)
 def test_other_rules(rule) -> None:
-    assert errors(run(walkers=4000, resample=rule, ess=1.0).log_z, TRUTH) < Z
+    assert errors(run(resample=rule, ess=1.0).log_z, TRUTH) < Z
 
 
 def test_a_tuned_ladder_runs_again_and_anneals() -> None:
     """The second run chooses nothing, so its Z is unbiased; the same ladder serves annealing."""
-    first = run(walkers=2000)
+    first = run()
     assert isinstance(first.kernel, Ladder)
-    again = run(kernel=first.kernel, walkers=2000, times=first.times, key=jax.random.fold_in(KEY, 1))
+    again = run(kernel=first.kernel, times=first.times, key=jax.random.fold_in(KEY, 1))
     annealed = anneal(PATH, first.kernel, walkers=2000, times=first.times, progress=Silent(), key=KEY)
     for out in (again, annealed):
         assert out.log_z.evidence is Evidence.LOWER
@@ -136,11 +129,11 @@ def test_a_tuned_ladder_runs_again_and_anneals() -> None:
 
 
 @pytest.mark.parametrize("kernel", [ULA(0.1), BAOAB(0.4)], ids=["ULA", "BAOAB"])
-@pytest.mark.parametrize("chains", [None, 400], ids=["all moved", "waste-free"])
+@pytest.mark.parametrize("chains", [None, 500], ids=["all moved", "waste-free"])
 def test_unadjusted_moves_are_weighted_by_their_work(kernel, chains) -> None:
-    out = run(kernel=kernel, walkers=8000, times=schedule(8), moves=2, chains=chains)
+    out = run(kernel=kernel, times=schedule(8), moves=2, chains=chains)
     assert errors(out.log_z, TRUTH) < Z
-    assert out.log_z.stderr < 0.1
+    assert 0.005 < out.log_z.stderr < 0.1
 
 
 def test_ising_4x4_along_the_ladder() -> None:
@@ -222,7 +215,7 @@ class TestStatus:
         assert out.log_z.status is Status.NON_FINITE
 
     def test_stages_run_out(self) -> None:
-        out = run(walkers=64, cess=0.99, most=3)
+        out = run(cess=0.99, most=3)
         assert out.log_z.value is None
         assert out.log_z.status is Status.NOT_CONVERGED
         assert len(out.times) == 4
@@ -230,7 +223,7 @@ class TestStatus:
     def test_walls_kill_walkers(self) -> None:
         """Half of a Gaussian: infinite energies are weights of zero."""
         half = Callable(lambda c, x: jnp.where(x[0] > c, x[0] ** 2 / 2, jnp.inf), 0.0, Reals((1,)))
-        out = run(Geometric(Normal(jnp.zeros(1), jnp.ones(1)), half), walkers=2000, ess=1.0)
+        out = run(Geometric(Normal(jnp.zeros(1), jnp.ones(1)), half), ess=1.0)
         assert errors(out.log_z, 0.5 * math.log(math.pi / 2)) < Z
         assert np.all(np.asarray(out.positions) > 0)
 
@@ -239,14 +232,14 @@ def test_stages_of_many_runs_compile_once() -> None:
     """Steps, shares and moves are numbers that the programs take."""
     module = sys.modules[smc.__module__]  # its name is that of the function
     programs = [module._weighed, module._moved]
-    run(walkers=32)
+    run()
     held = [fn._cached._cache_size() for fn in programs]
-    run(kernel=MALA(0.7), walkers=32, cess=0.8, ess=0.9, moves=3)
+    run(kernel=MALA(0.7), cess=0.8, ess=0.9, moves=3)
     assert [fn._cached._cache_size() for fn in programs] == held
 
 
 def test_one_key_one_population() -> None:
-    first, again = run(walkers=100), run(walkers=100)
+    first, again = run(), run()
     assert first.log_z.value == again.log_z.value
     assert np.array_equal(first.positions, again.positions)
 
@@ -271,7 +264,7 @@ def test_refusals_name_the_remedy() -> None:
 
 
 def test_it_prints_as_one_line() -> None:
-    out = run(walkers=500)
+    out = run()
     assert repr(out).startswith(f"log Z = {out.log_z}, interval; {len(out.ess)} stages; ESS ")
-    assert "of 500 walkers; acceptance 0." in repr(out)
+    assert "of 2000 walkers; acceptance 0." in repr(out)
     assert "\n" not in repr(out)

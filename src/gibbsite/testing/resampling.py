@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Int, Key
 
 from gibbsite.testing.law import LawViolation, bounded, z_test
 from gibbsite.thermo.resampling import Rule
@@ -13,7 +13,7 @@ WEIGHTS = (0.0, 0.05, 0.31, 0.0, 0.02, 0.09, 0.23, 1e-60, 0.07, 0.13, 0.1, 0.0)
 COPIES = (5, 12, 16)  # fewer than walkers, as many, and more
 
 
-def check_resampling(rule: Rule, *, replicates: int = 20_000, key: Key[Array, ""]) -> dict[int, Float[np.ndarray, "replicates walkers"]]:
+def check_resampling(rule: Rule, *, replicates: int = 20_000, key: Key[Array, ""]) -> dict[int, Int[np.ndarray, "replicates walkers"]]:
     """n walkers in rising order; `E n_i = n w_i` within 5.6 standard errors, walker by walker; none of weight 0.
 
     Weights come as logs with a constant added, zeros as -inf. With 36 means under test, each at 2 in 10^8, a right rule is refused in

@@ -38,7 +38,7 @@ from gibbsite.core import (
 from gibbsite.core.keys import chain_keys, step_keys
 from gibbsite.samplers import Progress
 from gibbsite.thermo.annealing import POPULATION, Ladder, base_of, check_kernel, draw_base, increasing
-from gibbsite.thermo.families import Books, shares
+from gibbsite.thermo.families import Books, held, shares
 from gibbsite.thermo.resampling import Rule, systematic
 
 HALVINGS = 24  # of the bracket of log2(step), from 2^-40 of the way that is left to all of it
@@ -71,8 +71,8 @@ class Population:
     @property
     def family_entropy(self) -> float:
         """`-sum f log f` over families, in nats: exp of it is how many families are left (Wang, Machta & Katzgraber, PRE 92, 2015)."""
-        held = np.bincount(self.families, shares(self.log_weights))
-        return -float(np.sum(held[held > 0] * np.log(held[held > 0])))
+        parts = held(self.families, shares(self.log_weights))
+        return -float(np.sum(parts[parts > 0] * np.log(parts[parts > 0])))
 
     def __repr__(self) -> str:
         """`log Z = 12.81(3), interval; 9 stages; ESS 512 or more, rho_t 7.1, of 1000 walkers; acceptance 0.66 to 0.96`, and doubts."""
