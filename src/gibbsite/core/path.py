@@ -40,10 +40,14 @@ class AbstractPath(eqx.Module):
 
 
 class Tempering(AbstractPath):
-    """`U_t = t * energy`: `t` is the inverse temperature. It has no base: at t = 0 the law need not exist."""
+    """`U_t = t * energy`: `t` is the inverse temperature.
+
+    At t = 0 the law need not exist. Where it does (sites of a few values, angles, a box), give it as `base`, the one with
+    energy 0: `reference(energy.space)`.
+    """
 
     energy: AbstractEnergy
-    base: None = None
+    base: AbstractEnergy | None = None
 
     def __call__(self, t: Scalar) -> AbstractEnergy:
         return Tempered(self.energy, t)

@@ -14,6 +14,7 @@ from gibbsite.testing.kernel import check_kernel
 from gibbsite.testing.law import LawViolation
 from gibbsite.testing.model import check_emission, check_model
 from gibbsite.testing.objective import check_objective
+from gibbsite.testing.resampling import check_resampling
 
 __all__ = [
     "LawViolation",
@@ -29,6 +30,7 @@ __all__ = [
     "check_kernel",
     "check_model",
     "check_objective",
+    "check_resampling",
     "plane",
     "problems",
     "spins",

@@ -1,4 +1,4 @@
-"""Partition functions and free energies: exact, by annealing, and from work in both directions.
+"""Partition functions and free energies: exact, by annealing, by populations, and from work in both directions.
 
 Every result is an `Estimate` of a log Z, or of a difference of two, in nats.
 """
@@ -8,12 +8,15 @@ from gibbsite.thermo.exact import enumerate_log_z, quadrature
 from gibbsite.thermo.kaufman import kaufman, kaufman_energy, kaufman_heat_capacity
 from gibbsite.thermo.marginal import Marginals, Sandwich, importance_bound, marginal, marginal_reverse, sandwich
 from gibbsite.thermo.perturbation import bar, exponential_average
+from gibbsite.thermo.resampling import multinomial, residual, ssp, systematic
+from gibbsite.thermo.smc import Population, smc
 from gibbsite.thermo.weights import effective_samples, log_mean
 
 __all__ = [
     "Annealing",
     "Ladder",
     "Marginals",
+    "Population",
     "Sandwich",
     "anneal",
     "anneal_reverse",
@@ -28,6 +31,11 @@ __all__ = [
     "log_mean",
     "marginal",
     "marginal_reverse",
+    "multinomial",
     "quadrature",
+    "residual",
     "sandwich",
+    "smc",
+    "ssp",
+    "systematic",
 ]

@@ -39,7 +39,7 @@ from gibbsite.thermo.weights import log_mean
 
 ROUNDS = 16  # tuning moves at each time
 BASE_DRAW, START, PILOT = 2**31 - 1, 2**31 - 2, 2**31 - 3  # numbers of keys that no step uses
-FORWARD, BACKWARD = 2**31 - 4, 2**31 - 5  # so that one key given to several verbs gives each its own draws
+FORWARD, BACKWARD, POPULATION = 2**31 - 4, 2**31 - 5, 2**31 - 6  # so that one key given to several verbs gives each its own draws
 
 Settle = Literal["own", "next"]
 
@@ -117,7 +117,7 @@ def anneal(
     """
     times = increasing(times)
     check_kernel(kernel, len(times), settle)
-    base = _base(path)
+    base = base_of(path)
     need(base, Sampleable, "anneal")
     if not hasattr(walkers, "__index__") or walkers < 2:
         raise ValueError(f"walkers={walkers}: give a whole number of at least two.")
@@ -146,7 +146,7 @@ def anneal_reverse(
     """
     times = increasing(times)
     check_kernel(kernel, len(times), settle)
-    constant = float(need(_base(path), Normalised, "anneal_reverse").log_z())
+    constant = float(need(base_of(path), Normalised, "anneal_reverse").log_z())
     xs = require(path(times[-1]).space, x, "x", batched=True)
     back = kernel.reverse(settle) if isinstance(kernel, Ladder) else kernel.reverse()
     keys = chain_keys(jax.random.fold_in(key, BACKWARD), len(jax.tree.leaves(xs)[0]))
@@ -183,7 +183,8 @@ def check_kernel(kernel: AbstractKernel | Ladder, times: int, settle: str) -> No
         raise ValueError(f'{name} cannot settle a switch within its move; use settle="own".')
 
 
-def _base(path: AbstractPath) -> AbstractEnergy:
+def base_of(path: AbstractPath) -> AbstractEnergy:
+    """The energy a path starts from, refused where it has none."""
     if path.base is None:
         raise TypeError(
             f"{type(path).__name__} has no base; annealing needs one with a known constant, such as Geometric(reference(space), energy)."
@@ -294,7 +295,7 @@ def _tuned(path: AbstractPath, kernel: AbstractKernel, times: Array, walkers: in
 
 @eqx.filter_jit
 def _pilot(path: AbstractPath, kernel: AbstractKernel, adaptation: AbstractAdaptation, times: Array, keys: Array) -> Ladder:
-    xs = draw_base(_base(path), keys)
+    xs = draw_base(base_of(path), keys)
     states = jax.vmap(lambda x, k: kernel.init(path(times[0]), x, key=k))(xs, step_keys(keys, jnp.asarray(START)))
     arrays, static = eqx.partition(kernel, eqx.is_array)
 

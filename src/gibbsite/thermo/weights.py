@@ -29,17 +29,27 @@ def log_mean(log_weights: ArrayLike, *, evidence: Evidence = Evidence.LOWER, lev
     weights is too heavy for a variance (INFINITE_VARIANCE), the upper end is open: rare weights may be missing.
     """
     a = np.asarray(log_weights, np.float64).ravel()
-    if np.any(np.isnan(a)) or np.any(a == np.inf) or not np.any(np.isfinite(a)):
+    if not summable(a):
         return Estimate(None, None, level=level, status=Status.NON_FINITE, evidence=Evidence.NOT_ESTABLISHED)
     n, ess = len(a), effective_samples(a)
-    value = log_sum_exp(a) - math.log(n)
-    stderr = math.sqrt(max(n / ess - 1, 0.0) / (n - 1)) if n > 1 else math.inf
+    variance = max(n / ess - 1, 0.0) / (n - 1) if n > 1 else math.inf
+    return judged(log_sum_exp(a) - math.log(n), variance, ess=ess, heavy=ess >= ENOUGH and heavy_tailed(a), evidence=evidence, level=level)
+
+
+def summable(log_weights: Float[np.ndarray, " n"]) -> bool:
+    """Whether the weights are numbers, finite, and not all zero."""
+    return not (np.any(np.isnan(log_weights)) or np.any(log_weights == np.inf)) and bool(np.any(np.isfinite(log_weights)))
+
+
+def judged(log_mean: float, variance: float, *, ess: float, heavy: bool, evidence: Evidence, level: float = 0.95) -> Estimate:
+    """The log of a mean of weights whose relative variance is known, with the status and the open ends that its weights deserve."""
+    stderr = math.sqrt(variance)
     if ess < ENOUGH:
-        lo = value + math.log(1 - level)
-        return Estimate(value, stderr, lo, math.inf, level=level, ess=ess, status=Status.LOW_ESS, evidence=evidence)
-    if heavy_tailed(a):
-        return Estimate(value, stderr, hi=math.inf, level=level, ess=ess, status=Status.INFINITE_VARIANCE, evidence=evidence)
-    return Estimate(value, stderr, level=level, ess=ess, evidence=evidence)
+        lo = log_mean + math.log(1 - level)
+        return Estimate(log_mean, stderr, lo, math.inf, level=level, ess=ess, status=Status.LOW_ESS, evidence=evidence)
+    if heavy:
+        return Estimate(log_mean, stderr, hi=math.inf, level=level, ess=ess, status=Status.INFINITE_VARIANCE, evidence=evidence)
+    return Estimate(log_mean, stderr, level=level, ess=ess, evidence=evidence)
 
 
 def heavy_tailed(log_weights: Float[np.ndarray, " n"]) -> bool:
