@@ -9,7 +9,7 @@ from gibbsite.core import Binary, Callable, Evidence, Histogram, Independent, No
 from gibbsite.energies import GaussianMixture, Ising, NeuralEnergy
 from gibbsite.nets import MLP
 from gibbsite.samplers import MALA, ULA, Gibbs, GibbsWithGradients, ParallelTempering, Progress, Silent, choose, name_of, sample, stderr
-from gibbsite.samplers.start import check_counts, check_parts
+from gibbsite.samplers.checks import check_counts, check_parts
 from gibbsite.testing import problems
 
 KEY = jax.random.key(8)
@@ -144,7 +144,7 @@ def test_ising_energy_at_the_critical_point() -> None:
 
 def test_nan_energies_are_reported() -> None:
     hole = Callable(lambda _, x: jnp.where(x[0] > 0.5, jnp.nan, jnp.sum(x**2)), None, Reals(2))
-    run = sample(ULA(0.3), hole, chains=16, warmup=0, draws=64, key=KEY)
+    run = sample(ULA(0.3), hole, chains=16, warmup=0, draws=64, init=jnp.zeros((16, 2)), key=KEY)
     assert run.status is Status.NON_FINITE
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from gibbsite.cli import app
 from gibbsite.samplers import Until
 from gibbsite.simulate import TARGETS, TargetError, limit, setting, simulate
+from gibbsite.simulate.kernels import KERNELS, fitting
 from gibbsite.simulate.observables import usual
 from gibbsite.simulate.targets import target
 from gibbsite.thermo import kaufman
@@ -108,7 +109,13 @@ def test_an_energy_of_a_file(tmp_path: pathlib.Path) -> None:
         (("ising", "--beta", "0"), "positive inverse temperature"),
         (("ising", "--beta", "nan"), "positive inverse temperature"),
         (("ising", "--chains", "0"), "chains=0"),
-        (("ising", "--kernel", "mala"), "knows auto"),
+        (("ising", "--kernel", "mala"), "not on Spins"),
+        (("ising", "--kernel", "mala"), "there are auto, discrete-langevin, gibbs, gibbs-with-gradients"),
+        (("banana", "--kernel", "hcm"), "did you mean 'hmc'"),
+        (("banana", "--kernel", "hcm"), "there are auto, baoab, barker"),
+        (("banana", "--kernel", "hmc", "--set", "kernel.stepsize=1"), "did you mean 'step_size'"),
+        (("banana", "--kernel", "hmc", "--set", "kernel.step_size=-1"), "step_size=-1"),
+        (("banana", "--set", "kernel.step_size=1"), "name a kernel with --kernel"),
         (("ising", "--until", "energy"), "give an observable and a positive number"),
         (("ising", "--until", "energy=-1"), "give an observable and a positive number"),
         (("ising", "--until", "magnet=1"), "not observed: there are energy, m, |m|"),
@@ -132,3 +139,17 @@ def test_settings_are_read() -> None:
     first, second = (target("edwards-anderson", {"seed": seed, "side": (3, 3)}) for seed in (0, 1))
     assert not np.array_equal(first.coupling, second.coupling)
     assert math.isclose(float(target("ising", {"coupling": 0.3}).coupling), 0.3, rel_tol=1e-6)
+
+
+def test_a_kernel_by_name_with_its_parameters() -> None:
+    code, text = told("banana", "--kernel", "hmc", "--set", "kernel.steps=3", "--chains", "2", "--warmup", "9", "--draws", "9")
+    assert code == 0 and text.splitlines()[1].startswith("HMC: 2 chains x 9 draws"), text
+    made = simulate("ising", {"side": 4, "kernel.flips": 3}, kernel="path-auxiliary", chains=2, warmup=2, draws=4, quiet=True)
+    assert made.run.kernel.flips == 3 and made.run.target.side == (4, 4)
+
+
+def test_every_kernel_of_the_list_fits_somewhere() -> None:
+    energies = [target(name, {}) for name in ("ising", "banana", "xy", "blume-capel")]
+    fit = {name for energy in energies for name in fitting(energy)}
+    assert set(KERNELS) - fit == {"block-gibbs", "elliptical-slice"}  # hidden units, a Gaussian part
+    assert "hmc" in fitting(energies[1]) and "hmc" not in fitting(energies[0])

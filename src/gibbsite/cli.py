@@ -19,14 +19,17 @@ from gibbsite.compare.store import FullError
 from gibbsite.compare.summary import lines
 from gibbsite.compare.table import show
 from gibbsite.data import DataError
-from gibbsite.simulate import TARGETS, TargetError, limit, setting, simulate
+from gibbsite.simulate import KERNELS, TARGETS, TargetError, limit, setting, simulate
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 ABOUT = "Energies defined, sampled, normalised, learned from data, and compared."
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the energy, such as side=64.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the energy, such as side=64; of the kernel: kernel.steps=20."),
+]
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT, epilog="Example: gibbsite compare moons"
@@ -107,7 +110,7 @@ def compare(
 def sample(
     target: Annotated[str, typer.Argument(metavar="TARGET", help=f"One of {', '.join(TARGETS)}; or file.py:name.")],
     *,
-    kernel: Annotated[str, typer.Option(help="auto: by the space of the energy and by what it can do.")] = "auto",
+    kernel: Annotated[str, typer.Option(help=f"auto (by what the energy can do), {', '.join(KERNELS)}.")] = "auto",
     settings: Settings = None,
     beta: Annotated[float, typer.Option(help="Inverse temperature.")] = 1.0,
     chains: Annotated[int, typer.Option(help="Independent chains.")] = 16,

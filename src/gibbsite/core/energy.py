@@ -173,10 +173,17 @@ def draw(energy: AbstractEnergy, *, key: Key[Array, ""]) -> PyTree:
 
 
 class Tempered(AbstractEnergy):
-    """`beta * energy(x)`: the law at inverse temperature `beta`."""
+    """`beta * energy(x)`: the law at inverse temperature `beta`; 0 is infinite temperature, for spaces with an end.
+
+    Raises:
+        ValueError: beta is negative or not finite.
+    """
 
     energy: AbstractEnergy
     beta: Scalar = eqx.field(converter=as_float)
+
+    def __check_init__(self) -> None:
+        check_values("Tempered", "beta", self.beta, lambda b: (b >= 0) & np.isfinite(b), "an inverse temperature: positive, or 0")
 
     @property
     def space(self) -> AbstractSpace:

@@ -4,6 +4,7 @@ from gibbsite.samplers.adapt import DualAveraging, Together
 from gibbsite.samplers.auto import Choice, choose
 from gibbsite.samplers.cluster import SwendsenWang, Wolff
 from gibbsite.samplers.discrete_langevin import DiscreteLangevin, UnadjustedDiscreteLangevin
+from gibbsite.samplers.export import to_arviz
 from gibbsite.samplers.ghmc import GHMC
 from gibbsite.samplers.gibbs import BlockGibbs, Gibbs, Metropolis, SingleSite
 from gibbsite.samplers.graph_gibbs import GraphGibbs
@@ -14,7 +15,7 @@ from gibbsite.samplers.langevin import MALA, ULA, TamedULA
 from gibbsite.samplers.multispin import Multispin
 from gibbsite.samplers.progress import Progress, Silent
 from gibbsite.samplers.random_walk import Independence, RandomWalk
-from gibbsite.samplers.report import Row, Run, name_of
+from gibbsite.samplers.report import Divergence, Row, Run, name_of
 from gibbsite.samplers.rotor import Overrelaxation, RotorHeatBath
 from gibbsite.samplers.run import sample
 from gibbsite.samplers.skewed import Barker
@@ -36,6 +37,7 @@ __all__ = [
     "BlockGibbs",
     "Choice",
     "DiscreteLangevin",
+    "Divergence",
     "DualAveraging",
     "EllipticalSlice",
     "Gibbs",
@@ -71,4 +73,5 @@ __all__ = [
     "sample",
     "square_root",
     "stderr",
+    "to_arviz",
 ]

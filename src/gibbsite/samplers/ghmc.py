@@ -7,8 +7,8 @@ from jaxtyping import Array, Key
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Reals, Torus, as_float
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
 from gibbsite.samplers.hamiltonian import TARGET
-from gibbsite.samplers.metropolis import guarded, metropolis
 from gibbsite.samplers.phase import AbstractPhaseKernel, Phase, leapfrog, lost, relaxed
+from gibbsite.samplers.slope import judged
 from gibbsite.samplers.spreads import step_and_scale
 
 
@@ -45,7 +45,7 @@ class GHMC(AbstractPhaseKernel):
         start = Phase(state.at, relaxed(state.velocity, time, before))
         end = leapfrog(energy, start, self.step_size, self.scale, self.steps)
         back = Phase(state.at, -start.velocity)
-        moved, info = metropolis(guarded(energy, lost(start, end), end.at), end, back, key=coin)
+        moved, info = judged(energy, lost(start, end), end.at, end, back, key=coin)
         return Phase(moved.at, relaxed(moved.velocity, time, after)), info
 
     def adaptation(self) -> AbstractAdaptation:

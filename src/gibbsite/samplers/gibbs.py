@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from gibbsite.core import AbstractEnergy, Conditionals, Info, Latent, Neighbours, capability, need, no_work, two_valued, values
-from gibbsite.samplers.sites import FEW, AbstractSiteKernel, AbstractSweep, SiteState, Update, by_level, level_of
+from gibbsite.samplers.sites import AbstractSiteKernel, AbstractSweep, SiteState, Update, by_level, level_of
 
 
 class Gibbs(AbstractSweep):
@@ -33,7 +33,7 @@ class Gibbs(AbstractSweep):
             return held.at[block].set(jnp.where(turned, high, low)), None
 
         held = jnp.append(jnp.ravel(x), 0.0)
-        held, _ = jax.lax.scan(one, held, view.blocks, reverse=self.backward, unroll=len(view.blocks) <= FEW)
+        held, _ = jax.lax.scan(one, held, view.blocks, reverse=self.backward)
         return SiteState(held[:-1].reshape(x.shape)), Info(jnp.ones(()), no_work())
 
     def update(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> Update:

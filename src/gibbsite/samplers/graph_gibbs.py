@@ -10,7 +10,6 @@ from jaxtyping import Array, Float, Key
 from gibbsite.core import AbstractEnergy, AbstractKernel, Info, Neighbours, need, no_work, values
 from gibbsite.core.energy import Scalar
 from gibbsite.samplers.lanes import FINE, Lanes, advance, lanes
-from gibbsite.samplers.sites import FEW
 
 
 class SideBySide(eqx.Module):
@@ -55,7 +54,7 @@ class GraphGibbs(AbstractKernel):
             new = jnp.where(uniform < jax.nn.sigmoid(logits), high, low).astype(state.x.dtype)
             return SideBySide(state.x.at[block].set(new), generators, state.shape), None
 
-        state, _ = jax.lax.scan(one, state, view.blocks, reverse=self.backward, unroll=len(view.blocks) <= FEW)
+        state, _ = jax.lax.scan(one, state, view.blocks, reverse=self.backward)
         return state, Info(jnp.ones(()), no_work())
 
     def position(self, state: SideBySide) -> Float[Array, "copies *x"]:

@@ -7,9 +7,9 @@ from jaxtyping import Array, Float, Key
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, as_float
 from gibbsite.core.energy import Scalar, check_values
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
-from gibbsite.samplers.metropolis import check_scale, check_step, guarded, metropolis
+from gibbsite.samplers.metropolis import check_scale, check_step
 from gibbsite.samplers.phase import Phase, leapfrog, lost
-from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState
+from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, judged
 from gibbsite.samplers.spreads import step_and_scale
 
 TARGET = 0.8  # acceptance: Betancourt, Byrne & Girolami, arXiv 1411.6669
@@ -55,8 +55,7 @@ class HMC(AbstractSlopeKernel):
         size = self.step_size * (1 + self.jitter * jax.random.uniform(stretch, minval=-1.0))
         start = Phase(state, jax.random.normal(kick, state.position.shape, state.position.dtype))
         end = self._trajectory(energy, start, size)
-        log_ratio = guarded(energy, lost(start, end), end.at)
-        return metropolis(log_ratio, end.at, state, key=coin)
+        return judged(energy, lost(start, end), end.at, end.at, state, key=coin)
 
     def _trajectory(self, energy: AbstractEnergy, start: Phase, size: Scalar) -> Phase:
         return leapfrog(energy, start, size, self.scale, self.steps)

@@ -12,8 +12,8 @@ from jaxtyping import Array, Float, Key
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, Reals, Torus, as_float
 from gibbsite.core.energy import Scalar
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
-from gibbsite.samplers.metropolis import check_scale, check_step, guarded, metropolis, shifted
-from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate
+from gibbsite.samplers.metropolis import check_scale, check_step, shifted
+from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate, judged
 from gibbsite.samplers.spreads import Spreads, has_axes, step_and_scale
 
 UNIT = "squared units of scale"  # of a step size
@@ -99,7 +99,7 @@ class MALA(AbstractLangevin):
     def step(self, energy: AbstractEnergy, state: SlopeState, *, key: Key[Array, ""]) -> tuple[SlopeState, Info]:
         move, coin = jax.random.split(key)
         new, work = self.propose(energy, state, move)
-        return metropolis(guarded(energy, -work, new), new, state, key=coin)
+        return judged(energy, -work, new, new, state, key=coin)
 
     def adaptation(self) -> AbstractAdaptation:
         return step_and_scale(self, DualAveraging(STEP_SIZE, as_float(0.574)))

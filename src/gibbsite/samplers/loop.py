@@ -5,12 +5,13 @@ same draws, bit for bit. While drawing, nothing is summed over chains, so device
 """
 
 import time
+from collections.abc import Callable as Function
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import Array, Bool, Int, PyTree
 
 from gibbsite.core import BATCHES, AbstractEnergy, AbstractKernel, AbstractObserver, Pair
 from gibbsite.core.keys import step_keys
@@ -21,7 +22,10 @@ CHUNK_SECONDS = 0.5  # between looks at the clock, and so at the keyboard
 
 
 class Carry(NamedTuple):
-    """What the loop carries: accumulators and infos are None in warm-up; `kept` has axes `draws chains *x`, `traces` those of f."""
+    """What the loop carries: accumulators are None in warm-up; infos are sums over steps, chain by chain.
+
+    `kept` has axes `draws chains *x`, `traces` those of f.
+    """
 
     kernel: AbstractKernel
     states: PyTree
@@ -30,6 +34,14 @@ class Carry(NamedTuple):
     infos: PyTree = None
     kept: PyTree = None
     traces: Any = None
+    lost: "Lost | None" = None
+
+
+class Lost(NamedTuple):
+    """The last divergent move of each chain: the number of its draw, -1 where there was none, and the x that it left from."""
+
+    draw: Int[Array, " chains"]
+    place: PyTree
 
 
 class Span(NamedTuple):
@@ -65,14 +77,20 @@ def run(
     every: int = 1,
     chunk: int | None,
     progress: Progress,
+    after: Function[[Carry, int, int], object] | None = None,
 ) -> Carry:
-    """What is not `done` of `total` steps from number `first` on, in chunks of `chunk` steps, or of about half a second."""
+    """What is not `done` of `total` steps from number `first` on, in chunks of `chunk` steps, or of about half a second.
+
+    `after(carry, start, stop)` is called after each chunk.
+    """
     begun, size = done, chunk or min(total, FIRST)
     while done < total:
         stop = min(done + size, total)
         clock = time.perf_counter()
         span = Span(*(jnp.asarray(n, jnp.int32) for n in (done, stop, first, total, thin, every)))
         carry = jax.block_until_ready(advance(problem, carry, span))
+        if after is not None:
+            after(carry, done, stop)
         progress.advance(stop - done)
         if chunk is None and done > begun:  # the first chunk compiles and tells nothing
             size = max(1, min(4 * size, round(size * CHUNK_SECONDS / max(time.perf_counter() - clock, 1e-4))))
@@ -94,13 +112,21 @@ def advance(problem: Problem, carry: Carry, span: Span) -> Carry:
 def _step(problem: Problem, carry: Carry, i: Array, span: Span) -> Carry:
     kernel, keys = carry.kernel, step_keys(problem.keys, span.first + i)
     states, info = jax.vmap(lambda s, k: kernel.step(problem.energy, s, key=k))(carry.states, keys)
+    if carry.lost is not None:
+        carry = carry._replace(lost=_located(carry, carry.lost, info.extra["divergent"] > 0, i))
     carry = carry._replace(states=states)
     if carry.adapt is not None:
         carry = _tune(carry, info.accept_prob)
+    if carry.infos is not None:
+        carry = carry._replace(infos=jax.tree.map(Pair.add, carry.infos, info, is_leaf=lambda n: isinstance(n, Pair)))
     if carry.accs is None:
         return carry
-    carry = carry._replace(infos=jax.tree.map(Pair.add, carry.infos, info, is_leaf=lambda n: isinstance(n, Pair)))
     return _keep(_observe(problem, carry, i, span), i, span)
+
+
+def _located(carry: Carry, lost: Lost, divergent: Bool[Array, " chains"], i: Array) -> Lost:
+    xs = jax.vmap(carry.kernel.position)(carry.states)
+    return jax.tree.map(lambda old, new: jnp.where(divergent.reshape(-1, *(1,) * (old.ndim - 1)), new, old), lost, Lost(i, xs))
 
 
 def _tune(carry: Carry, accept_prob: Array) -> Carry:
@@ -140,10 +166,10 @@ def _keep(carry: Carry, i: Array, span: Span) -> Carry:
 
 
 def _stored(buffers: PyTree, now: PyTree, i: Array, every: Int[Array, ""]) -> PyTree:
-    """Buffers `slots chains *a` with what is here now, if its turn has come."""
+    """Buffers `slots chains *a` with what is here now, if its turn has come; full ones start again from the front."""
     due, slot = (i + 1) % every == 0, (i + 1) // every - 1
 
     def store(buffer: Array, value: Array) -> Array:
-        return jax.lax.cond(due, lambda: buffer.at[slot].set(value), lambda: buffer)
+        return jax.lax.cond(due, lambda: buffer.at[slot % len(buffer)].set(value), lambda: buffer)
 
     return jax.tree.map(store, buffers, now)

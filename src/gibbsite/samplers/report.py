@@ -18,12 +18,22 @@ class Row(NamedTuple):
     tau: Any
 
 
+class Divergence(NamedTuple):
+    """A move along the slope that was lost (see `slope.judged`): of which chain, after how many draws, and the x it left from."""
+
+    chain: int
+    draw: int
+    x: PyTree
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
 class Run:
     """The result of `sample`: observables with errors, the tuned kernel, the last states; prints as a table.
 
-    Give it as `init=` to `sample` to continue. `samples` has axes `chains draws *x`, or is None (see `keep=`); `traces` hold
-    the values of observables after each `every` draws, `chains n *f` (see `trace=`); `why` says why this kernel was chosen, if it was.
+    Give it as `init=` to `sample` to continue. `infos` are what kernels report (acceptance and the like), averaged over all draws;
+    `by_chain` the same for each chain, on axis 0; `lost` the last divergent moves, one a chain at most. `samples` has axes
+    `chains draws *x`, or is None (see `keep=` and `store=`); `traces` hold the values of observables after each `every` draws,
+    `chains n *f` (see `trace=`); `why` says why this kernel was chosen, if it was.
     """
 
     kernel: AbstractKernel
@@ -34,6 +44,8 @@ class Run:
     draws: int
     rows: dict[str, Row]
     infos: dict[str, np.ndarray]
+    by_chain: dict[str, np.ndarray] = dataclasses.field(repr=False)
+    lost: tuple[Divergence, ...] = dataclasses.field(repr=False)
     status: Status
     samples: PyTree | None = dataclasses.field(repr=False)
     traces: dict[str, np.ndarray] = dataclasses.field(repr=False)
@@ -66,6 +78,12 @@ class Run:
         """Mean acceptance probability (per rung, for a population)."""
         return self.infos["accept_prob"]
 
+    @property
+    def divergences(self) -> np.ndarray | None:
+        """How many moves of each chain were divergent; None for a kernel that goes by no slope."""
+        shares = self.by_chain.get("divergent")
+        return None if shares is None else np.rint(shares * self.draws).astype(int)
+
     def __repr__(self) -> str:
         return str(self)
 
@@ -84,7 +102,9 @@ class Run:
 
     def _title(self) -> str:
         accept = np.array2string(np.asarray(self.acceptance), precision=3)
-        return f"{name_of(self.kernel)}: {self.chains} chains x {self.draws} draws in {self.seconds:.1f} s, acceptance {accept}"
+        each = self.by_chain["accept_prob"]
+        spread = f" ({each.min():.3g} to {each.max():.3g} by chain)" if each.ndim == 1 and each.min() < each.max() else ""
+        return f"{name_of(self.kernel)}: {self.chains} chains x {self.draws} draws in {self.seconds:.1f} s, acceptance {accept}{spread}"
 
     def per_second(self, row: Row) -> float | None:
         """Effective draws of an observable a second, warm-up and compilation included."""
@@ -97,7 +117,19 @@ class Run:
         """What the status says; where a row is marked with a question mark, one line for each reason."""
         found = {self.status, *(row.estimate.status for row in self.rows.values())} - {Status.OK}
         chosen = [f"{name_of(self.kernel)} was chosen: {self.why}."] if self.why else []
-        return chosen + ([f"? {status.value}" for status in Status if status in found] or [Status.OK.value])
+        return chosen + self._divergent() + ([f"? {status.value}" for status in Status if status in found] or [Status.OK.value])
+
+    def _divergent(self) -> list[str]:
+        """How many moves were divergent, in how many chains, and where the last one was."""
+        if self.divergences is None or not self.divergences.any():
+            return []
+        total, touched, last = self.divergences.sum(), np.count_nonzero(self.divergences), self.lost[0]
+        share, place = total / (self.chains * self.draws), np.array2string(np.ravel(last.x)[:6], precision=3, separator=", ")
+        place = place if np.size(last.x) <= 6 else place[:-1] + ", ...]"
+        return [
+            f"{total} moves ({share:.2g} of all) of {touched} of {self.chains} chains were divergent, the last in draw {last.draw} of "
+            f"chain {last.chain}, from x = {place}: the steps are too large there, and means may miss that place; take smaller ones."
+        ]
 
 
 HEAD = ("observable", "mean", "ESS", "R-hat", "tau", "ESS/s")

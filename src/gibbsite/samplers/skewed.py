@@ -8,8 +8,8 @@ from jaxtyping import Array, Float, Key
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, as_float
 from gibbsite.core.energy import Scalar
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
-from gibbsite.samplers.metropolis import check_scale, check_step, guarded, metropolis, shifted
-from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate
+from gibbsite.samplers.metropolis import check_scale, check_step, shifted
+from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate, judged
 from gibbsite.samplers.spreads import step_and_scale
 
 TARGET = 0.4  # acceptance: Vogrinc, Livingstone & Zanella, Biometrika 110, 2023
@@ -44,7 +44,7 @@ class Barker(AbstractSlopeKernel):
         way = jnp.where(jax.random.logistic(sign, z.shape, z.dtype) < -uphill, z, -z)
         new = evaluate(energy, shifted(energy.space, state.position, self.scale * way))
         log_ratio = state.energy - new.energy + self._log_sign(new, -way) - self._log_sign(state, way)
-        return metropolis(guarded(energy, log_ratio, new), new, state, key=coin)
+        return judged(energy, log_ratio, new, new, state, key=coin)
 
     def _log_sign(self, state: SlopeState, way: Float[Array, "*x"]) -> Scalar:
         """The log probability of these signs."""

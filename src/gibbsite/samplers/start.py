@@ -1,4 +1,4 @@
-"""Before the first step: what is observed, where chains start, on which devices they live; errors before compiling."""
+"""Before the first step: what is observed, where chains start, on which devices they live."""
 
 from collections.abc import Callable as Function
 from typing import Any
@@ -6,39 +6,21 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxtyping import Array, PyTree
 
 from gibbsite.core import BATCHES, AbstractEnergy, AbstractKernel, AbstractObserver, Mean, Sampleable, need, reference, require
 from gibbsite.core.keys import step_keys
 from gibbsite.core.sums import zeros
-from gibbsite.samplers.loop import Carry, Problem
+from gibbsite.samplers.checks import check_start, unsound
+from gibbsite.samplers.loop import Carry, Lost, Problem
 from gibbsite.samplers.report import Run
 
 Observe = Function | AbstractObserver | dict[str, Any]
 
+ATTEMPTS = 100  # draws of the base among which a chain takes the first of finite energy
 POSITION, STATE = 2**31 - 1, 2**31 - 2  # step numbers whose keys draw the first positions and states
-
-
-def check_counts(**counts: Any) -> None:
-    """Raises ValueError naming the first count that is no whole number or too small (`warmup` and `trace` may be 0)."""
-    for name, value in counts.items():
-        least = 0 if name in ("warmup", "trace") else 1
-        if not hasattr(value, "__index__") or value < least:
-            raise ValueError(f"{name}={value}: give a whole number of at least {least}.")
-
-
-def check_parts(kernel: Any, energy: Any) -> None:
-    """Traces energy and kernel once without compiling, so that what does not fit is named at once."""
-    for part, kind, wanted in ((kernel, AbstractKernel, "a kernel, such as MALA(0.1)"), (energy, AbstractEnergy, "an energy")):
-        if not isinstance(part, kind):
-            raise TypeError(f"{part!r} is not {wanted}; a function becomes one by Callable(fn, params, space).")
-    x, key = energy.space.struct(), jax.eval_shape(lambda: jax.random.key(0))
-    out = eqx.filter_eval_shape(energy, x)
-    if getattr(out, "shape", None) != ():
-        name, space = type(energy).__name__, type(energy.space).__name__
-        raise ValueError(f"{name} returns {out} for one configuration of {space}; it must be a scalar.")
-    eqx.filter_eval_shape(lambda x, key: kernel.step(energy, kernel.init(energy, x, key=key), key=key), x, key)
 
 
 def observers_of(observe: Observe | None) -> dict[str, AbstractObserver]:
@@ -59,17 +41,38 @@ def _name(observe: Any) -> str:
 
 
 def start(kernel: AbstractKernel, energy: AbstractEnergy, init: "PyTree | Run | None", keys: Array) -> tuple[AbstractKernel, PyTree, int]:
-    """The kernel, the states and the number of steps already made."""
+    """The kernel, the states and the number of steps already made.
+
+    Raises:
+        ValueError: a chain starts where the energy or its slope is not finite.
+    """
     if isinstance(init, Run):
         return _continue(init, energy, len(keys))
     if init is None:
-        base = need(reference(energy.space), Sampleable, "sample")
-        xs = jax.vmap(lambda k: base.sample(key=k))(step_keys(keys, jnp.asarray(POSITION)))
-    else:
-        xs = require(energy.space, init, "init", batched=True)
-        if (n := len(jax.tree.leaves(xs)[0])) != len(keys):
-            raise ValueError(f"init holds {n} configurations for chains={len(keys)}; give one per chain.")
-    return kernel, _init(kernel, energy, xs, keys), 0
+        return kernel, _wide(kernel, energy, keys), 0
+    xs = require(energy.space, init, "init", batched=True)
+    if (n := len(jax.tree.leaves(xs)[0])) != len(keys):
+        raise ValueError(f"init holds {n} configurations for chains={len(keys)}; give one per chain.")
+    states, energies = _init(kernel, energy, xs, keys)
+    check_start(energy, energies, states, xs, "Give init inside the support.")
+    return kernel, states, 0
+
+
+def _wide(kernel: AbstractKernel, energy: AbstractEnergy, keys: Array) -> PyTree:
+    """States at draws of the base energy; a chain behind a wall (an infinite energy, no finite slope) draws again."""
+    base = need(reference(energy.space), Sampleable, "sample")
+    drawn = step_keys(keys, jnp.asarray(POSITION))
+    xs = jax.vmap(lambda k: base.sample(key=k))(drawn)
+    states, energies = _init(kernel, energy, xs, keys)
+    for attempt in range(1, ATTEMPTS):
+        behind = unsound(energies, states) & ~np.isnan(energies)
+        if not behind.any():
+            break
+        again = jax.vmap(lambda k, n=attempt: base.sample(key=jax.random.fold_in(k, n)))(drawn)
+        xs = jax.tree.map(lambda old, new, at=behind: jnp.where(at.reshape(-1, *(1,) * (old.ndim - 1)), new, old), xs, again)
+        states, energies = _init(kernel, energy, xs, keys)
+    check_start(energy, energies, states, xs, "Give init= where the energy is finite, or the energy a space with these bounds (Box).")
+    return states
 
 
 def _continue(run: Run, energy: AbstractEnergy, chains: int) -> tuple[AbstractKernel, PyTree, int]:
@@ -81,8 +84,10 @@ def _continue(run: Run, energy: AbstractEnergy, chains: int) -> tuple[AbstractKe
 
 
 @eqx.filter_jit
-def _init(kernel: AbstractKernel, energy: AbstractEnergy, xs: PyTree, keys: Array) -> PyTree:
-    return jax.vmap(lambda x, k: kernel.init(energy, x, key=k))(xs, step_keys(keys, jnp.asarray(STATE)))
+def _init(kernel: AbstractKernel, energy: AbstractEnergy, xs: PyTree, keys: Array) -> tuple[PyTree, Array]:
+    """States at these positions, and their energies."""
+    states = jax.vmap(lambda x, k: kernel.init(energy, x, key=k))(xs, step_keys(keys, jnp.asarray(STATE)))
+    return states, jax.vmap(lambda s: kernel.energy(energy, s))(states)
 
 
 @eqx.filter_jit
@@ -99,6 +104,13 @@ def spread(tree: PyTree, chains: int, *, axis: int = 0) -> PyTree:
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec(*(None,) * axis, "chains")))
 
 
+def counting(problem: Problem, carry: Carry) -> Carry:
+    """Empty sums of infos `chains *info`."""
+    step = jax.vmap(lambda s, k: carry.kernel.step(problem.energy, s, key=k)[1])
+    infos = jax.tree.map(lambda s: zeros(s.shape), eqx.filter_eval_shape(step, carry.states, problem.keys))
+    return carry._replace(infos=spread(infos, len(problem.keys)))
+
+
 def with_buffers(problem: Problem, carry: Carry, kept: int, traced: int) -> Carry:
     """Empty accumulators `batches chains *acc`, sums of infos `chains *info`, room for `kept` draws and `traced` values of every chain."""
     chains, struct = len(problem.keys), problem.energy.space.struct()
@@ -107,13 +119,15 @@ def with_buffers(problem: Problem, carry: Carry, kept: int, traced: int) -> Carr
         name: jax.tree.map(lambda a: jnp.zeros((BATCHES, chains, *a.shape), a.dtype), jax.eval_shape(observer.init, seen[name]))
         for name, observer in problem.observers.items()
     }
-    step = jax.vmap(lambda s, k: carry.kernel.step(problem.energy, s, key=k)[1])
-    infos = jax.tree.map(lambda s: zeros(s.shape), eqx.filter_eval_shape(step, carry.states, problem.keys))
+    carry = counting(problem, carry)
     buffer = jax.tree.map(lambda s: jnp.zeros((kept, chains, *s.shape), s.dtype), struct) if kept else None
     traces = {
         name: jax.tree.map(lambda s: jnp.zeros((traced, chains, *s.shape), s.dtype), jax.eval_shape(observer.fn, seen[name]))
         for name, observer in problem.observers.items()
         if traced and isinstance(observer, Mean)
     }
-    carry = carry._replace(accs=spread(accs, chains, axis=1), infos=spread(infos, chains))
+    carry = carry._replace(accs=spread(accs, chains, axis=1))
+    if "divergent" in carry.infos.extra:
+        places = jax.tree.map(lambda s: jnp.zeros((chains, *s.shape), s.dtype), struct)
+        carry = carry._replace(lost=spread(Lost(jnp.full(chains, -1), places), chains))
     return carry._replace(kept=spread(buffer, chains, axis=1), traces=spread(traces, chains, axis=1) if traces else None)

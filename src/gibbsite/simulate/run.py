@@ -7,10 +7,12 @@ import jax
 
 from gibbsite.core import Tempered, as_float
 from gibbsite.samplers import Progress, Silent, Until, sample
+from gibbsite.simulate.kernels import kernel_of
 from gibbsite.simulate.observables import usual
 from gibbsite.simulate.simulation import Simulation, untempered
 from gibbsite.simulate.targets import TargetError, target
 
+OF_KERNEL = "kernel."
 TRACE = 256  # values of each observable that the figures show
 
 
@@ -27,24 +29,28 @@ def simulate(
     seed: int = 0,
     quiet: bool = False,
 ) -> Simulation:
-    """Samples a target of `TARGETS`, or `file.py:name`, with the kernel that suits it, and its usual observables.
+    """Samples a target of `TARGETS`, or `file.py:name`, with the kernel that suits it or one of `KERNELS`, and its usual observables.
+
+    Settings are those of the target; with `kernel.` before their names, those of the kernel.
 
     Raises:
-        TargetError: the target, a setting or beta is none that can be sampled.
+        TargetError: the target, the kernel, a setting or beta is none that can be sampled.
         ValueError, TypeError, KeyError: as `sample` has them.
     """
     if not 0 < beta < float("inf"):
         raise TargetError(f"beta={beta}: give a positive inverse temperature.")
-    if kernel != "auto":
-        raise TargetError(f"kernel {kernel!r}: the command line knows auto; give others to gibbsite.sample.")
-    energy = target(name, settings or {})
+    own, moves = _parted(settings or {})
+    energy = target(name, own)
+    if kernel == "auto" and moves:
+        raise TargetError(f"--set kernel.{next(iter(moves))} with kernel auto, which sets its own: name a kernel with --kernel.")
+    chosen: Any = "auto" if kernel == "auto" else kernel_of(kernel, moves, energy)
     observed = usual(energy.space)
     if until is not None and until.name not in (known := ["energy", *observed]):
         raise TargetError(f"--until names {until.name!r}, which is not observed: there are {', '.join(known)}.")
     law = energy if beta == 1 else Tempered(energy, as_float(beta))
     shown = Silent() if quiet else Progress("sampling", warmup + draws)
     run = sample(
-        "auto",
+        chosen,
         law,
         chains=chains,
         warmup=warmup,
@@ -56,3 +62,9 @@ def simulate(
         key=jax.random.key(seed),
     )
     return Simulation(name, float(beta), untempered(run, float(beta)))
+
+
+def _parted(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings of the target, and those of the kernel."""
+    moves = {name.removeprefix(OF_KERNEL): value for name, value in settings.items() if name.startswith(OF_KERNEL)}
+    return {name: value for name, value in settings.items() if not name.startswith(OF_KERNEL)}, moves

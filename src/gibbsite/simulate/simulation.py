@@ -27,7 +27,7 @@ class Simulation:
     run: Run
 
     def record(self) -> dict[str, Any]:
-        """One object for machines: kernel, seconds, acceptance, worst R-hat, least ESS a second, and every observable."""
+        """For machines: kernel, seconds, acceptance and divergent moves, the worst R-hat, least ESS a second, all observables."""
         rows = self.run.rows
         speeds = [speed for row in rows.values() if (speed := self.run.per_second(row)) is not None]
         rhats = [float(np.max(row.rhat)) for row in rows.values() if np.all(np.isfinite(row.rhat))]
@@ -40,6 +40,8 @@ class Simulation:
             "draws": self.run.draws,
             "seconds": self.run.seconds,
             "acceptance": np.asarray(self.run.acceptance).tolist(),
+            "acceptance_by_chain": self.run.by_chain["accept_prob"].tolist(),
+            "divergences": None if self.run.divergences is None else self.run.divergences.tolist(),
             "rhat": max(rhats, default=None),
             "ess_per_second": min(speeds, default=None),
             "status": self.run.status.name.lower(),

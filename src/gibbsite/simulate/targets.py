@@ -112,14 +112,14 @@ def _from_file(text: str) -> Any:
 
 
 def setting(text: str) -> tuple[str, Any]:
-    """`side=64`, `side=8,8,8`, `coupling=-0.5`, `periodic=false` as a name and a value.
+    """`side=64`, `side=8,8,8`, `coupling=-0.5`, `periodic=false`, `kernel.step_size=0.1` as a name and a value.
 
     Raises:
         TargetError: it is none of these.
     """
     name, equals, value = text.partition("=")
     words = {"true": True, "false": False}
-    if not equals or not name.strip().isidentifier():
+    if not equals or not name.strip().removeprefix("kernel.").isidentifier():
         raise TargetError(f"--set {text!r}: give name=value, such as side=64.")
     if value.strip().lower() in words:
         return name.strip(), words[value.strip().lower()]

@@ -1,0 +1,190 @@
+"""What would hang or mean nothing is told in a sentence: before compiling, at the start, after warm-up; in Python and as a command."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from gibbsite import Tempered
+from gibbsite.cli import app
+from gibbsite.core import AbstractEnergy, Callable, Conditionals, Normal, Pairwise, Reals, Spins
+from gibbsite.energies import BoltzmannMachine, Ising
+from gibbsite.samplers import HMC, MALA, Gibbs, GibbsWithGradients, ParallelTempering, RandomWalk, SwendsenWang, sample
+
+KEY = jax.random.key(3)
+UNIT = Normal(jnp.zeros(3), jnp.ones(3))
+
+
+def draw(kernel, energy, **options):
+    return sample(kernel, energy, **{"chains": 4, "warmup": 4, "draws": 8, "progress": False} | options, key=KEY)
+
+
+def of(fn, space=None) -> Callable:
+    return Callable(lambda params, x: fn(x), None, space or Reals(3))
+
+
+class Views(AbstractEnergy):
+    """Free spins whose views may be wrong."""
+
+    blocks: np.ndarray
+    edges: np.ndarray
+    space: Spins = Spins(4)
+
+    def __call__(self, x):
+        return 0.0 * jnp.sum(x)
+
+    def views(self):
+        alone = jnp.zeros(4)
+        return (Conditionals(lambda x: 0.0 * x, jnp.asarray(self.blocks)), Pairwise(jnp.asarray(self.edges), jnp.ones(1), alone))
+
+
+EDGE, BLOCKS = np.array([[0, 1]]), np.eye(4)
+
+
+@pytest.mark.parametrize(
+    ("fn", "message"),
+    [
+        (lambda x: x**2, r"array of shape \(3,\) .* must be a scalar"),
+        (lambda x: x[:1] ** 2, r"array of shape \(1,\) .* must be a scalar"),
+        (lambda x: jnp.sum(x > 0), "type int32 .* real scalar"),
+        (lambda x: jnp.sum(x) * 1j, "type complex64 .* real scalar"),
+    ],
+)
+def test_an_energy_is_a_real_scalar(fn, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        draw("auto", of(fn))
+
+
+@pytest.mark.parametrize(
+    ("fn", "message"),
+    [
+        (lambda x: jnp.sum(x) * jnp.nan, r"Chain 0 starts where the energy is nan, and 3 more of 4 likewise"),
+        (lambda x: jnp.where(x[0] < 9, jnp.inf, 0.0), "the energy is inf, and 3 more"),
+        (lambda x: -jnp.inf + 0 * x[0], "the energy is -inf"),
+        (lambda x: jnp.sqrt(0.0 * jnp.sum(x**2)), r"its slope is not finite.* x\[0\]"),
+    ],
+)
+def test_a_start_of_no_finite_energy_is_told(fn, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        draw("auto", of(fn))
+
+
+def test_the_chain_and_the_coordinate_to_blame_are_named() -> None:
+    init = jnp.ones((4, 3)).at[2, 1].set(-0.5)
+    with pytest.raises(ValueError, match=r"Chain 2 starts where the energy is nan; the cause is x\[1\] = -0.5\. Give init"):
+        draw(HMC(0.1), of(lambda x: -jnp.sum(jnp.log(x)) + jnp.sum(x)), init=init)
+    with pytest.raises(ValueError, match=r"Chain 2 starts where the energy is inf; the cause is x\[1\] = -0.5\."):
+        draw(RandomWalk(0.1), of(lambda x: jnp.where(x[1] > 0, jnp.sum(x**2), jnp.inf)), init=init)
+    with pytest.raises(ValueError, match=r"Chain 0 starts where the energy is nan.*x\[0, 0\] = .*12 more coordinates"):
+        draw(Gibbs(), Ising(4, float("nan")))
+
+
+def test_a_chain_behind_a_wall_draws_another_start() -> None:
+    run = draw(RandomWalk(0.5), of(lambda x: jnp.where(x[0] > 1, jnp.sum(x**2), jnp.inf)), chains=32, warmup=0, keep=1)
+    assert np.all(run.samples[..., 0] > 1) and np.isfinite(run.energy.value)
+
+
+def test_a_gradient_kernel_on_sites_is_refused_with_what_would_do() -> None:
+    for kernel in (HMC(0.1), MALA(0.1), ParallelTempering.over(MALA(0.1), [0.5, 1.0])):
+        with pytest.raises(TypeError, match=r"not on Spins: use .*Gibbs"):
+            draw(kernel, Ising(4))
+    with pytest.raises(TypeError, match="GibbsWithGradients moves on Spins"):
+        draw(GibbsWithGradients(), UNIT)
+    with pytest.raises(TypeError, match="needs the capability Conditionals"):
+        draw(Gibbs(), UNIT)
+
+
+@pytest.mark.parametrize("beta", [-1.0, float("nan"), float("inf")])
+def test_a_temperature_is_positive(beta: float) -> None:
+    with pytest.raises(ValueError, match=f"Tempered has beta={beta}: give an inverse temperature"):
+        Tempered(UNIT, beta)
+    with pytest.raises(ValueError, match="betas="):
+        ParallelTempering.over(MALA(0.1), [beta, 1.0])
+
+
+def test_blocks_hold_every_site_once() -> None:
+    for blocks, message in (
+        (np.eye(5, 4), "5 blocks for 4 sites"),
+        (np.ones((2, 4)), r"site \(0,\) in 2 of its 2 blocks"),
+        (np.eye(4)[:3], r"site \(3,\) in 0 of its 3 blocks"),
+        (np.ones((1, 5)), r"blocks of shape \(1, 5\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            draw(Gibbs(), Views(blocks, EDGE))
+
+
+@pytest.mark.parametrize("site", [-1, 4])
+def test_a_bond_leads_to_a_site(site: int) -> None:
+    with pytest.raises(ValueError, match=f"bond 0 from site 0 to {site}: there are 4 sites"):
+        draw(SwendsenWang(), Views(BLOCKS, np.array([[0, site]])))
+    with pytest.raises(ValueError, match=f"edge 0 from site 0 to {site}"):
+        BoltzmannMachine(Spins(4), [[0, site]], 1.0)
+
+
+def test_a_warm_up_that_accepts_nothing_ends_the_run() -> None:
+    with pytest.raises(ValueError, match=r"HMC: of 4 warm-up steps of 4 chains none was accepted, at the end with step_size=.*stopped"):
+        draw(HMC(1e30), UNIT)
+    with pytest.raises(ValueError, match="start from another step size"):
+        draw(RandomWalk(1e12), UNIT)
+    assert draw(HMC(0.5), UNIT).acceptance > 0.5
+
+
+MINE = """
+import jax.numpy as jnp
+from gibbsite import Callable
+from gibbsite.core import Reals
+
+vector = Callable(lambda k, x: x, None, Reals(2))
+nowhere = Callable(lambda k, x: jnp.nan * x[0], None, Reals(2))
+steep = Callable(lambda k, x: 1e30 * jnp.sum(x**2), None, Reals(2))
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("mine.py:vector",), "must be a scalar"),
+        (("mine.py:nowhere",), "Chain 0 starts where the energy is nan"),
+        (("mine.py:steep", "--warmup", "3"), "none was accepted"),
+        (("ising", "--beta", "-1"), "positive inverse temperature"),
+    ],
+)
+def test_the_command_line_says_the_same(words: tuple[str, ...], sentence: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(MINE)
+    done = CliRunner().invoke(app, ["sample", *words])
+    assert done.exit_code == 2 and sentence in " ".join(done.output.split()), done.output
+    assert "Traceback" not in done.output
+
+
+CLIFF = of(lambda x: 0.5 * jnp.sum(x**2) + 0.5e10 * jnp.maximum(x[0] - 1, 0) ** 2)  # steps that suit the plain are lost beyond 1
+
+
+def test_divergent_moves_are_counted_and_located_chain_by_chain() -> None:
+    """Without a stored draw a run says how often moves were lost, and from where: within reach of the cliff."""
+    run = draw(HMC(0.1, steps=3), CLIFF, chains=16, warmup=0, draws=200, init=jnp.zeros((16, 3)))
+    lost = run.divergences
+    assert lost is not None and lost.shape == run.by_chain["accept_prob"].shape == (16,) and lost.sum() > 20
+    assert np.isclose(run.by_chain["accept_prob"].mean(), run.acceptance)
+    assert [d.draw for d in run.lost] == sorted((d.draw for d in run.lost), reverse=True) and len(run.lost) == 8
+    assert all(lost[d.chain] > 0 and 0 <= d.draw < 200 for d in run.lost)
+    assert min(d.x[0] for d in run.lost) > -0.5
+    assert f"{lost.sum()} moves" in str(run) and "by chain)" in str(run)
+    calm = draw(HMC(0.4), UNIT, warmup=0)
+    assert calm.divergences.sum() == 0 and calm.lost == () and "divergent" not in str(calm)
+    assert draw(Gibbs(), Ising(4, 0.3)).divergences is None
+
+
+def test_a_wall_is_no_divergence() -> None:
+    from gibbsite.core import Box
+
+    run = draw(HMC(0.9), of(lambda x: 0.0 * jnp.sum(x), Box([0.0] * 3, [1.0] * 3)), warmup=0)
+    assert run.divergences.sum() == 0 and run.acceptance < 0.5
+
+
+def test_divergences_count_on_when_a_run_is_chunked() -> None:
+    start = jnp.zeros((4, 3))
+    one, other = (draw(HMC(0.1, steps=3), CLIFF, warmup=0, draws=60, chunk=chunk, init=start) for chunk in (60, 7))
+    np.testing.assert_array_equal(one.divergences, other.divergences)
+    assert [d[:2] for d in one.lost] == [d[:2] for d in other.lost]
