@@ -2,8 +2,11 @@
 
 from gibbsite.samplers.adapt import DualAveraging, Together
 from gibbsite.samplers.auto import Choice, choose
+from gibbsite.samplers.blackjax import MCLMC, NUTS, AdjustedMCLMC, BlackJAX, mclmc_tuned, window_adapted
+from gibbsite.samplers.chees import AdaptiveHMC, ChEES
 from gibbsite.samplers.cluster import SwendsenWang, Wolff
 from gibbsite.samplers.discrete_langevin import DiscreteLangevin, UnadjustedDiscreteLangevin
+from gibbsite.samplers.fisher import FisherScales
 from gibbsite.samplers.ghmc import GHMC
 from gibbsite.samplers.gibbs import BlockGibbs, Gibbs, Metropolis, SingleSite
 from gibbsite.samplers.hamiltonian import HMC
@@ -29,14 +32,21 @@ __all__ = [
     "GHMC",
     "HMC",
     "MALA",
+    "MCLMC",
+    "NUTS",
     "OBABO",
     "ULA",
+    "AdaptiveHMC",
+    "AdjustedMCLMC",
     "Barker",
+    "BlackJAX",
     "BlockGibbs",
+    "ChEES",
     "Choice",
     "DiscreteLangevin",
     "DualAveraging",
     "EllipticalSlice",
+    "FisherScales",
     "Gibbs",
     "GibbsWithGradients",
     "Houdayer",
@@ -65,8 +75,10 @@ __all__ = [
     "Wolff",
     "barker",
     "choose",
+    "mclmc_tuned",
     "name_of",
     "sample",
     "square_root",
     "stderr",
+    "window_adapted",
 ]

@@ -107,7 +107,7 @@ def with_buffers(problem: Problem, carry: Carry, kept: int, traced: int) -> Carr
         name: jax.tree.map(lambda a: jnp.zeros((BATCHES, chains, *a.shape), a.dtype), jax.eval_shape(observer.init, seen[name]))
         for name, observer in problem.observers.items()
     }
-    step = jax.vmap(lambda s, k: carry.kernel.step(problem.energy, s, key=k)[1])
+    step = jax.vmap(lambda s, k: carry.kernel.step(problem.energy, s, key=k)[1].told())
     infos = jax.tree.map(lambda s: zeros(s.shape), eqx.filter_eval_shape(step, carry.states, problem.keys))
     buffer = jax.tree.map(lambda s: jnp.zeros((kept, chains, *s.shape), s.dtype), struct) if kept else None
     traces = {
