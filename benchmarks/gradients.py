@@ -14,8 +14,8 @@ The figure is the squared bias b^2 = max_i (mean of x_i^2 - E x_i^2)^2 / Var x_i
 of all chains so far, by the number of gradients of all chains so far, those of warm-up included. Told is where the median over
 independent replicas falls to 0.01 for good. One gradient is one leapfrog step; that of the starting point, and those of the
 first search for a step size where there is one, are left out. All in float32, all from N(0, I). NUTS runs with the warm-up of
-Stan, whose step size goes to acceptance 0.8, with a diagonal matrix (the default of both) and with a dense one; in one chain, since each further one
-would pay for a warm-up of its own.
+Stan, whose step size goes to acceptance 0.8, with a diagonal matrix (the default of both) and with a
+dense one; in one chain, since each further one would pay for a warm-up of its own.
 """
 
 import argparse

@@ -65,7 +65,7 @@ class AbstractBlackJAX(AbstractKernel):
         return fresh._replace(**{name: getattr(state, name) for name in MEMORY if hasattr(state, name)})
 
 
-def _numbers(info: Any) -> dict[str, Array]:
+def _numbers(info: Any) -> dict[str, Any]:
     """The entries of a BlackJAX info that are one number."""
     entries = info._asdict() if hasattr(info, "_asdict") else {}
     return {name: value for name, value in entries.items() if isinstance(value, jax.Array | float | int) and jnp.ndim(value) == 0}
@@ -95,8 +95,8 @@ class BlackJAX(AbstractBlackJAX):
     numbers and functions stay as they are. Warm-up does not tune it: give tuned parameters, such as BlackJAX's own
     adaptations find.
 
-    What an algorithm does to its law is not known here: say `reversible=True` of one that refuses what it must, so that it
-    can be used where work is accounted for.
+    What an algorithm does to its law is not known here: say `exact=True` of one that leaves it invariant and is its own time
+    reversal, as those are that accept or refuse, so that it can be used where work is accounted for.
 
     Raises:
         TypeError: the algorithm takes no parameter of that name, or needs one that is not given.
@@ -104,10 +104,11 @@ class BlackJAX(AbstractBlackJAX):
 
     make: Function = eqx.field(static=True, converter=_plain)
     params: dict[str, PyTree] = eqx.field(converter=array_leaves, default_factory=dict)
-    reversible: bool = eqx.field(static=True, default=False, kw_only=True)
+    exact: bool = eqx.field(static=True, default=False, kw_only=True)
 
     has_memory = True  # it may have
-    reports_work = property(lambda self: self.reversible)  # type: ignore[assignment]
+    reversible = property(lambda self: self.exact)  # type: ignore[assignment]
+    reports_work = property(lambda self: self.exact)  # type: ignore[assignment]
 
     def __check_init__(self) -> None:
         name = getattr(self.make, "__module__", "the algorithm").rsplit(".", 1)[-1]

@@ -88,6 +88,7 @@ class ChEES(AbstractAdaptation):
     def update(self, kernel: Any, state: _Search, info: Info, positions: PyTree) -> tuple[Any, _Search]:
         slope = jax.vmap(criterion_slope, in_axes=(0, 1, 1)) if kernel.step_size.ndim else criterion_slope  # rungs, each by itself
         ascent = kernel.length * slope(kernel.scale, info.tuning, info.accept_prob)
+        step: Any
         step, optimiser = _adam().update(-ascent, state.optimiser)
         log_length = jnp.minimum(state.log_length + step, jnp.log(kernel.steps * kernel.step_size))
         count = state.updates + 1

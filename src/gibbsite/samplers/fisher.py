@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float, PyTree
 
 from gibbsite.core import AbstractAdaptation, Info
@@ -34,8 +35,8 @@ class FisherScales(AbstractAdaptation):
 
         scale^2 = sqrt(S / G) for each coordinate,   scale scale' = S # G^-1 for a matrix,   X = S # G^-1 solves X G X = S.
 
-    For a Gaussian, G is the inverse of S wherever it is looked at, so that a matrix is right as soon as there are more draws than
-    coordinates, and long before the chains have found their law. Covariances are pooled over chains with weights that grow
+    For a Gaussian of covariance C, `G = C^-1 S C^-1` wherever the draws are, and X = C: a matrix is right as soon as there are more
+    draws than coordinates, long before the chains have found their law. S and G are pooled over chains with weights that grow
     towards the end of warm-up. Each new matrix is found in units of the last, `X = A (A' G A)^{-1/2} A'` with `A A' = S`, both S and
     G blended with the identity while draws are few.
 
@@ -74,10 +75,12 @@ def _learned(scale: Float[Array, "*s"], state: _Seen, now: SlopeState) -> tuple[
 
 def _balanced(scale: Float[Array, "d d"], draws: Float[Array, "d d"], slopes: Float[Array, "d d"], share: Scalar) -> Float[Array, "d d"]:
     """The factor in whose units both covariances are alike; the old one where nothing finite was found."""
-    inside = jax.scipy.linalg.solve_triangular(scale, draws, lower=True)
-    inside = jax.scipy.linalg.solve_triangular(scale, inside.T, lower=True)
-    root, eye = jnp.linalg.cholesky(share * inside + (1 - share) * jnp.eye(len(scale))), jnp.eye(len(scale))
-    values, vectors = jnp.linalg.eigh(root.T @ (share * scale.T @ slopes @ scale + (1 - share) * eye) @ root)
+    inside = solve_triangular(scale, draws, lower=True)
+    inside = solve_triangular(scale, inside.T, lower=True)
+    outside = scale.T @ slopes @ scale
+    few = (1 - share) * jnp.eye(len(scale))
+    root = jnp.linalg.cholesky(share * inside + few)
+    values, vectors = jnp.linalg.eigh(root.T @ (share * outside + few) @ root)
     half = root @ (vectors * jnp.maximum(values, FLOOR * values[-1]) ** -0.25)
     found = scale @ jnp.linalg.cholesky(half @ half.T)
     return jnp.where(jnp.all(jnp.isfinite(found)), jnp.tril(found), scale)
