@@ -176,7 +176,7 @@ def test_a_matrix_does_not_depend_on_the_order_of_chains() -> None:
         adaptation, tuned = Spreads(), kernel
         state = adaptation.init(kernel)
         for shift in (0.0, 0.3):
-            tuned, state = adaptation.update(tuned, state, jnp.ones(48), rows + shift)
+            tuned, state = adaptation.update(tuned, state, Info(jnp.ones(48), jnp.zeros(())), rows + shift)
         scales.append(np.asarray(tuned.scale))
     np.testing.assert_array_equal(scales[0], scales[1])
     np.testing.assert_array_equal(scales[0], scales[2])

@@ -105,7 +105,7 @@ def test_until_ends_where_draws_are_of_no_use_or_too_many() -> None:
         (problems.rbm().energy, "BlockGibbs", "hidden units"),
         (problems.xy().energy, "Cycle(RotorHeatBath, Overrelaxation)", "rotors"),
         (NeuralEnergy(MLP(4, (8,), key=KEY), Spins(4)), "GibbsWithGradients", "by the gradient"),
-        (MIX.energy, "HMC", "tuned in warm-up"),
+        (MIX.energy, "AdaptiveHMC", "tuned in warm-up"),
     ],
 )
 def test_auto_chooses_and_says_why(energy, kernel: str, why: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import blackjax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -30,6 +31,7 @@ from gibbsite.samplers import (
     MALA,
     OBABO,
     ULA,
+    AdaptiveHMC,
     Barker,
     BlockGibbs,
     DiscreteLangevin,
@@ -56,6 +58,7 @@ from gibbsite.samplers import (
     Wolff,
     barker,
 )
+from gibbsite.samplers.blackjax import MCLMC, NUTS, AdjustedMCLMC, BlackJAX
 from gibbsite.samplers.houdayer import Couple
 from gibbsite.samplers.stretch import Walkers
 from gibbsite.testing import plane, problems, spins
@@ -76,6 +79,7 @@ KERNELS: dict[str, tuple[AbstractKernel, problems.Problem]] = {
     "mala in a box": (MALA(0.4), problems.wedge()),
     "hmc": (HMC(0.3, [0.7, 1.1], 0.3, steps=4), _MIX),
     "hmc in a box": (HMC(0.4, steps=3), problems.wedge()),
+    "adaptive hmc": (AdaptiveHMC(0.3, [[0.7, 0.0], [0.3, 1.1]], length=1.1), _MIX),
     "mala on a torus": (MALA(0.8, [0.7, 1.1, 0.9]), _XY),
     "hmc on a torus": (HMC(0.6, [1.4, 2.2, 1.8], steps=3), _XY),
     "tamed ula": (TamedULA(0.1, [0.7, 1.1]), _MIX),
@@ -123,6 +127,10 @@ KERNELS: dict[str, tuple[AbstractKernel, problems.Problem]] = {
     "houdayer": (Houdayer(Gibbs()), _GLASS),
     "rotor heat bath": (RotorHeatBath(), _XY),
     "overrelaxation": (Cycle((RotorHeatBath(backward=True), Overrelaxation())), _XY),
+    "nuts": (NUTS(0.5, scale=[0.7, 1.1], doublings=3), _MIX),
+    "mclmc": (MCLMC(0.8, 1.5, scale=[0.7, 1.1]), _MIX),
+    "adjusted mclmc": (AdjustedMCLMC(0.8, scale=[0.7, 1.1], steps=3), _MIX),
+    "blackjax": (BlackJAX(blackjax.barker, {"step_size": 0.9}, exact=True), _MIX),
     "repeat": (Repeat(ULA(0.05), 3), _MIX),
     "cycle": (Cycle((ULA(0.1), MALA(0.4), ULA(0.03))), _MIX),
     "mixture": (Mixture((MALA(0.1), MALA(0.8)), [0.3, 0.7]), _MIX),

@@ -47,7 +47,8 @@ class Repeat(AbstractKernel):
 
         state, infos = jax.lax.scan(body, state, jax.random.split(key, self.times))
         extra = jax.tree.map(lambda e: jnp.mean(e, axis=0), infos.extra)
-        return state, Info(jnp.mean(infos.accept_prob, axis=0), jnp.sum(infos.shadow_work), extra)
+        last = jax.tree.map(lambda a: a[-1], infos.tuning)
+        return state, Info(jnp.mean(infos.accept_prob, axis=0), jnp.sum(infos.shadow_work), extra, last)
 
     def position(self, state: PyTree) -> PyTree:
         return self.kernel.position(state)
@@ -74,8 +75,8 @@ class _Within(AbstractAdaptation):
     def init(self, kernel: Repeat) -> PyTree:
         return self.inner.init(kernel.kernel)
 
-    def update(self, kernel: Repeat, state: PyTree, accept_prob: Array, positions: PyTree) -> tuple[Repeat, PyTree]:
-        tuned, state = self.inner.update(kernel.kernel, state, accept_prob, positions)
+    def update(self, kernel: Repeat, state: PyTree, info: Info, positions: PyTree) -> tuple[Repeat, PyTree]:
+        tuned, state = self.inner.update(kernel.kernel, state, info, positions)
         return Repeat(tuned, kernel.times), state
 
     def final(self, kernel: Repeat, state: PyTree) -> Repeat:

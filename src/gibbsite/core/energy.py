@@ -32,7 +32,7 @@ def check_values(owner: str, name: str, value: Any, allowed: Function[[Any], Any
         raise ValueError(f"{owner} has {name}={np.asarray(value)}: give {remedy}.")
 
 
-def _array_leaves(params: PyTree) -> PyTree:
+def array_leaves(params: PyTree) -> PyTree:
     """Numbers with a decimal point as array leaves, so that another value is no other program; the rest as it is."""
     return jax.tree.map(lambda leaf: as_float(leaf) if _is_decimal(leaf) else leaf, params)
 
@@ -232,7 +232,7 @@ class Callable(AbstractEnergy):
     """
 
     fn: Function[[PyTree, PyTree], Scalar] = eqx.field(static=True)
-    params: PyTree = eqx.field(converter=_array_leaves)
+    params: PyTree = eqx.field(converter=array_leaves)
     space: AbstractSpace
 
     def __call__(self, x: PyTree) -> Array:

@@ -20,18 +20,26 @@ from gibbsite.core.energy import AbstractEnergy, Scalar
 
 
 class Info(eqx.Module):
-    """What a step reports: acceptance probability (per rung for a population), shadow work in nats, and extras by name."""
+    """What a step reports: acceptance probability (per rung for a population), shadow work in nats, and extras by name.
+
+    `tuning` is for the kernel's own adaptation alone, which may need more than that: nobody sums or keeps it.
+    """
 
     accept_prob: Float[Array, "..."]
     shadow_work: Scalar
     extra: dict[str, Array] = eqx.field(default_factory=dict)
+    tuning: PyTree = None
+
+    def told(self) -> "Info":
+        """Without what only the adaptation sees."""
+        return eqx.tree_at(lambda info: info.tuning, self, None, is_leaf=lambda leaf: leaf is None)
 
 
 class AbstractAdaptation(eqx.Module):
     """Tunes a kernel during warm-up, from what all chains report.
 
     To add an adaptation: `init(kernel)` gives its state; `update` returns the kernel for the next step; `final` the one
-    that the draws use. Acceptance and positions come chain by chain, on the first axis; pool them in an order that does
+    that the draws use. What a step reports and positions come chain by chain, on the first axis; pool them in an order that does
     not matter (`samplers.adapt.pooled`), so that no number of devices does.
     """
 
@@ -40,7 +48,7 @@ class AbstractAdaptation(eqx.Module):
         """The state before the first warm-up step."""
 
     @abc.abstractmethod
-    def update(self, kernel: Any, state: PyTree, accept_prob: Float[Array, "chains ..."], positions: PyTree) -> tuple[Any, PyTree]:
+    def update(self, kernel: Any, state: PyTree, info: Info, positions: PyTree) -> tuple[Any, PyTree]:
         """The kernel for the next warm-up step."""
 
     @abc.abstractmethod

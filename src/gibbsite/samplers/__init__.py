@@ -2,9 +2,12 @@
 
 from gibbsite.samplers.adapt import DualAveraging, Together
 from gibbsite.samplers.auto import Choice, choose
+from gibbsite.samplers.blackjax import MCLMC, NUTS, AdjustedMCLMC, BlackJAX, mclmc_tuned, window_adapted
+from gibbsite.samplers.chees import AdaptiveHMC, ChEES
 from gibbsite.samplers.cluster import SwendsenWang, Wolff
 from gibbsite.samplers.discrete_langevin import DiscreteLangevin, UnadjustedDiscreteLangevin
 from gibbsite.samplers.export import to_arviz
+from gibbsite.samplers.fisher import FisherScales
 from gibbsite.samplers.ghmc import GHMC
 from gibbsite.samplers.gibbs import BlockGibbs, Gibbs, Metropolis, SingleSite
 from gibbsite.samplers.graph_gibbs import GraphGibbs
@@ -31,15 +34,22 @@ __all__ = [
     "GHMC",
     "HMC",
     "MALA",
+    "MCLMC",
+    "NUTS",
     "OBABO",
     "ULA",
+    "AdaptiveHMC",
+    "AdjustedMCLMC",
     "Barker",
+    "BlackJAX",
     "BlockGibbs",
+    "ChEES",
     "Choice",
     "DiscreteLangevin",
     "Divergence",
     "DualAveraging",
     "EllipticalSlice",
+    "FisherScales",
     "Gibbs",
     "GibbsWithGradients",
     "GraphGibbs",
@@ -69,9 +79,11 @@ __all__ = [
     "Wolff",
     "barker",
     "choose",
+    "mclmc_tuned",
     "name_of",
     "sample",
     "square_root",
     "stderr",
     "to_arviz",
+    "window_adapted",
 ]

@@ -20,11 +20,14 @@ from gibbsite.core import (
     capability,
     discrete,
 )
+from gibbsite.samplers.chees import AdaptiveHMC
 from gibbsite.samplers.cluster import SwendsenWang
 from gibbsite.samplers.gibbs import BlockGibbs, Gibbs
 from gibbsite.samplers.hamiltonian import HMC
 from gibbsite.samplers.informed import GibbsWithGradients
 from gibbsite.samplers.rotor import Overrelaxation, RotorHeatBath
+
+FEW_AXES = 128  # up to which all correlations are learned: a matrix costs size^2 a leapfrog step and size^3 whenever it is found anew
 
 
 class Choice(NamedTuple):
@@ -52,7 +55,12 @@ def choose(energy: AbstractEnergy) -> Choice:
         return Choice(Cycle((RotorHeatBath(), Overrelaxation())), "rotors are drawn from, and turned about, the fields that they see")
     if discrete(energy.space):
         return Choice(GibbsWithGradients(), "no conditionals are known, so flips are chosen by the gradient")
-    if isinstance(energy.space, Reals | Box | Torus):
+    if isinstance(energy.space, Reals):
+        size, why = energy.space.size, "there is a gradient; step size, length of trajectories and scales are tuned in warm-up"
+        if size <= FEW_AXES:
+            return Choice(AdaptiveHMC(as_float(0.1), jnp.eye(size)), f"{why}, with all correlations")
+        return Choice(AdaptiveHMC(as_float(0.1), jnp.ones(energy.space.shape)), why)
+    if isinstance(energy.space, Box | Torus):
         return Choice(HMC(as_float(0.1), jnp.ones(energy.space.shape)), "there is a gradient; step size and scales are tuned in warm-up")
     raise TypeError(f"No kernel of kernel='auto' moves on {type(energy.space).__name__}: give one yourself, or compose one.")
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree
 
-from gibbsite.core import BATCHES, AbstractEnergy, AbstractKernel, AbstractObserver, Pair
+from gibbsite.core import BATCHES, AbstractEnergy, AbstractKernel, AbstractObserver, Info, Pair
 from gibbsite.core.keys import step_keys
 from gibbsite.samplers.progress import Progress
 
@@ -116,9 +116,9 @@ def _step(problem: Problem, carry: Carry, i: Array, span: Span) -> Carry:
         carry = carry._replace(lost=_located(carry, carry.lost, info.extra["divergent"] > 0, i))
     carry = carry._replace(states=states)
     if carry.adapt is not None:
-        carry = _tune(carry, info.accept_prob)
+        carry = _tune(carry, info)
     if carry.infos is not None:
-        carry = carry._replace(infos=jax.tree.map(Pair.add, carry.infos, info, is_leaf=lambda n: isinstance(n, Pair)))
+        carry = carry._replace(infos=jax.tree.map(Pair.add, carry.infos, info.told(), is_leaf=lambda n: isinstance(n, Pair)))
     if carry.accs is None:
         return carry
     return _keep(_observe(problem, carry, i, span), i, span)
@@ -129,11 +129,11 @@ def _located(carry: Carry, lost: Lost, divergent: Bool[Array, " chains"], i: Arr
     return jax.tree.map(lambda old, new: jnp.where(divergent.reshape(-1, *(1,) * (old.ndim - 1)), new, old), lost, Lost(i, xs))
 
 
-def _tune(carry: Carry, accept_prob: Array) -> Carry:
+def _tune(carry: Carry, info: Info) -> Carry:
     adaptation = carry.kernel.adaptation()
     assert adaptation is not None
     positions = jax.vmap(carry.kernel.position)(carry.states)
-    kernel, adapt = adaptation.update(carry.kernel, carry.adapt, accept_prob, positions)
+    kernel, adapt = adaptation.update(carry.kernel, carry.adapt, info, positions)
     return carry._replace(kernel=kernel, adapt=adapt)
 
 

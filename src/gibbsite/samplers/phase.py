@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractSpace, Reals, Torus, as_float
+from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractSpace, ArrayLike, Reals, Torus, as_float
 from gibbsite.core.energy import Scalar, check_values
 from gibbsite.samplers.metropolis import check_scale, check_space, check_step, shifted
 from gibbsite.samplers.slope import SlopeState, evaluate
+from gibbsite.samplers.units import pulled, stretched
 
 
 class Phase(NamedTuple):
@@ -23,17 +24,17 @@ class Phase(NamedTuple):
     velocity: Float[Array, "*x"]
 
 
-def kicked(phase: Phase, size: Scalar, scale: Float[Array, "*x"]) -> Phase:
+def kicked(phase: Phase, size: Scalar, scale: Float[Array, "*s"]) -> Phase:
     """`v - size grad_q U`."""
-    return Phase(phase.at, phase.velocity - size * scale * phase.at.grad)
+    return Phase(phase.at, phase.velocity - size * pulled(scale, phase.at.grad))
 
 
-def drifted(energy: AbstractEnergy, phase: Phase, size: Scalar, scale: Float[Array, "*x"]) -> Phase:
+def drifted(energy: AbstractEnergy, phase: Phase, size: Scalar, scale: Float[Array, "*s"]) -> Phase:
     """`q + size v`, evaluated there."""
-    return Phase(evaluate(energy, shifted(energy.space, phase.at.position, size * scale * phase.velocity)), phase.velocity)
+    return Phase(evaluate(energy, shifted(energy.space, phase.at.position, size * stretched(scale, phase.velocity))), phase.velocity)
 
 
-def leapfrog(energy: AbstractEnergy, phase: Phase, size: Scalar, scale: Float[Array, "*x"], steps: int) -> Phase:
+def leapfrog(energy: AbstractEnergy, phase: Phase, size: Scalar, scale: Float[Array, "*s"], steps: ArrayLike) -> Phase:
     """`steps` leapfrog steps; turning the velocity round at the end would lead back to the start, step by step."""
 
     def leap(_: Array, phase: Phase) -> Phase:

@@ -4,15 +4,14 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, Sampleable, as_float, need
-from gibbsite.core.energy import Scalar, check_values
+from gibbsite.core.energy import Scalar
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
 from gibbsite.samplers.metropolis import AbstractPointKernel, PointState, check_step, guarded, locate, metropolis, shifted
 from gibbsite.samplers.spreads import step_and_scale
+from gibbsite.samplers.units import check_shape, check_units, stretched
 
 TARGET, TARGET_OF_ONE = 0.234, 0.44  # acceptance in many dimensions and in one: Roberts & Rosenthal, Statist. Sci. 16, 2001
 
@@ -39,42 +38,28 @@ class RandomWalk(AbstractPointKernel):
 
     def __check_init__(self) -> None:
         check_step("RandomWalk", self.step_size, "units of scale")
-        remedy = "positive numbers, in units of x: one, one a coordinate, or a lower-triangular matrix with such a diagonal"
-        check_values("RandomWalk", "scale", self.scale, _is_scale, remedy)
+        check_units("RandomWalk", self.scale)
 
     def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> PointState:
-        shapes = ((), x.shape, (x.size, x.size))
-        if self.scale.shape not in shapes:
-            raise ValueError(f"RandomWalk has scale of shape {self.scale.shape}: x of shape {x.shape} needs one of {shapes}.")
+        check_shape("RandomWalk", self.scale, x)
         return super().init(energy, x, key=key)
 
     def step(self, energy: AbstractEnergy, state: PointState, *, key: Key[Array, ""]) -> tuple[PointState, Info]:
         move, coin = jax.random.split(key)
         noise = jax.random.normal(move, state.position.shape, state.position.dtype)
-        new = locate(energy, shifted(energy.space, state.position, self.step_size * self._stretched(noise)))
+        new = locate(energy, shifted(energy.space, state.position, self.step_size * stretched(self.scale, noise)))
         return metropolis(guarded(energy, state.energy - new.energy, new), new, state, key=coin)
-
-    def _stretched(self, noise: Float[Array, "*x"]) -> Float[Array, "*x"]:
-        if self.scale.shape in ((), noise.shape):
-            return self.scale * noise
-        # Not by a matrix product, which rounds otherwise on another number of devices.
-        return jnp.sum(self.scale * noise.ravel(), axis=-1).reshape(noise.shape)
 
     def adaptation(self) -> AbstractAdaptation:
         return step_and_scale(self, _ByDimension(STEP_SIZE, as_float(TARGET)))
 
 
-def _is_scale(scale: np.ndarray) -> bool:
-    triangular = scale.ndim == 2 and not np.any(np.triu(scale, 1)) and np.all(np.diagonal(scale) > 0)
-    return bool(np.all(scale > 0) or triangular)
-
-
 class _ByDimension(DualAveraging):
     """Dual averaging to the target of many dimensions, or to that of one."""
 
-    def update(self, kernel: Any, state: Any, accept_prob: Float[Array, "chains ..."], positions: PyTree) -> tuple[Any, Any]:
-        target = TARGET_OF_ONE if positions.size == accept_prob.size else TARGET
-        return DualAveraging(self.leaf, as_float(target)).update(kernel, state, accept_prob, positions)
+    def update(self, kernel: Any, state: Any, info: Info, positions: PyTree) -> tuple[Any, Any]:
+        target = TARGET_OF_ONE if positions.size == info.accept_prob.size else TARGET
+        return DualAveraging(self.leaf, as_float(target)).update(kernel, state, info, positions)
 
 
 class Independence(AbstractPointKernel):

@@ -106,7 +106,7 @@ def spread(tree: PyTree, chains: int, *, axis: int = 0) -> PyTree:
 
 def counting(problem: Problem, carry: Carry) -> Carry:
     """Empty sums of infos `chains *info`."""
-    step = jax.vmap(lambda s, k: carry.kernel.step(problem.energy, s, key=k)[1])
+    step = jax.vmap(lambda s, k: carry.kernel.step(problem.energy, s, key=k)[1].told())
     infos = jax.tree.map(lambda s: zeros(s.shape), eqx.filter_eval_shape(step, carry.states, problem.keys))
     return carry._replace(infos=spread(infos, len(problem.keys)))
 

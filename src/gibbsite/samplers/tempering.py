@@ -122,7 +122,7 @@ class ParallelTempering(AbstractKernel):
         arrived = direction[-1] == 1
         extra = {"swap_prob": swap_prob, "round_trip": jnp.asarray(arrived, swap_prob.dtype)}
         moved = Replicas(xs, 1 - state.parity, direction.at[-1].set(-1.0), state.trips + arrived)
-        return moved, Info(info.accept_prob, no_work(), extra)
+        return moved, Info(info.accept_prob, no_work(), extra, info.tuning)
 
     def _swap(self, path: AbstractPath, state: Replicas, key: Key[Array, ""]) -> tuple[Int[Array, " rungs"], Array]:
         """Which rung each one takes its configuration from: neighbours r, r+1 with r = parity (mod 2) exchange theirs.
@@ -164,9 +164,9 @@ class _EachRung(AbstractAdaptation):
     def init(self, kernel: ParallelTempering) -> PyTree:
         return self.inner.init(kernel.kernel)
 
-    def update(self, kernel: ParallelTempering, state: PyTree, accept_prob: Array, positions: PyTree) -> tuple[ParallelTempering, PyTree]:
+    def update(self, kernel: ParallelTempering, state: PyTree, info: Info, positions: PyTree) -> tuple[ParallelTempering, PyTree]:
         shared = jax.tree.map(lambda x: jnp.repeat(x[:, None], len(kernel.betas), axis=1), positions)
-        tuned, state = self.inner.update(kernel.kernel, state, accept_prob, shared)
+        tuned, state = self.inner.update(kernel.kernel, state, info, shared)
         return eqx.tree_at(_INNER, kernel, tuned), state
 
     def final(self, kernel: ParallelTempering, state: PyTree) -> ParallelTempering:

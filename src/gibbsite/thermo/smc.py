@@ -294,7 +294,7 @@ def _trajectories(
         kernel, adapt = eqx.combine(now[0], static)
         states, info = jax.vmap(lambda s, k: kernel.step(energy, s, key=k))(now[1], step_keys(keys, i))
         if adapt is not None:
-            kernel, adapt = kernel.adaptation().update(kernel, adapt, info.accept_prob, jax.vmap(kernel.position)(states))
+            kernel, adapt = kernel.adaptation().update(kernel, adapt, info, jax.vmap(kernel.position)(states))
         return eqx.filter((kernel, adapt), eqx.is_array), states, now[2] + info.shadow_work, now[3] + jnp.mean(info.accept_prob)
 
     def block(now: Any, b: Array) -> tuple[Any, tuple[PyTree, Array]]:

@@ -1,0 +1,54 @@
+"""The units in which a kernel moves, `x = scale q`: one number, one a coordinate, or a lower-triangular matrix on the flattened x."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.linalg import solve_triangular
+from jaxtyping import Array, Float
+
+from gibbsite.core import ArrayLike
+from gibbsite.core.energy import check_values
+
+
+def stretched(scale: Float[Array, "*s"], q: Float[Array, "*x"]) -> Float[Array, "*x"]:
+    """`scale q`, a way in units of scale, in those of x."""
+    if not is_matrix(scale, q.shape):
+        return scale * q
+    # Not by a matrix product, which rounds otherwise on another number of devices.
+    return jnp.sum(scale * q.ravel(), axis=-1).reshape(q.shape)
+
+
+def pulled(scale: Float[Array, "*s"], grad: Float[Array, "*x"]) -> Float[Array, "*x"]:
+    """`scale' grad`, the slope along q."""
+    if not is_matrix(scale, grad.shape):
+        return scale * grad
+    return jnp.sum(scale * grad.ravel()[:, None], axis=0).reshape(grad.shape)
+
+
+def shrunk(scale: Float[Array, "*s"], rows: Float[Array, "chains *x"]) -> Float[Array, "chains *x"]:
+    """`scale^-1 x` of each chain."""
+    if not is_matrix(scale, rows.shape[1:]):
+        return rows / scale
+    return solve_triangular(scale, rows.reshape(len(rows), -1).T, lower=True).T.reshape(rows.shape)
+
+
+def is_matrix(scale: Float[Array, "*s"], shape: tuple[int, ...]) -> bool:
+    """Whether a scale acts on an x of this shape as a matrix."""
+    return scale.shape not in ((), shape)
+
+
+def check_units(user: str, scale: ArrayLike) -> None:
+    """Raises ValueError where a scale is not positive, and a matrix not lower-triangular."""
+    remedy = "positive numbers, in units of x: one, one a coordinate, or a lower-triangular matrix with such a diagonal"
+    check_values(user, "scale", scale, _is_scale, remedy)
+
+
+def check_shape(user: str, scale: Float[Array, "*s"], x: Float[Array, "*x"]) -> None:
+    """Raises ValueError where a scale does not fit x."""
+    shapes = ((), x.shape, (x.size, x.size))
+    if scale.shape not in shapes:
+        raise ValueError(f"{user} has scale of shape {scale.shape}: x of shape {x.shape} needs one of {shapes}.")
+
+
+def _is_scale(scale: np.ndarray) -> bool:
+    triangular = scale.ndim == 2 and not np.any(np.triu(scale, 1)) and np.all(np.diagonal(scale) > 0)
+    return bool(np.all(scale > 0) or triangular)
