@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from registry.kernels import GAUSS, exact_walkers
 
-from gibbsite.core import Box, Callable, Info, Normal, Reals, Uniform, as_float, draw
+from gibbsite.core import Box, Callable, Info, Normal, Reals, Uniform, as_float, draw, no_work
 from gibbsite.energies import Gaussian, Rescaled
 from gibbsite.samplers import (
     BAOAB,
@@ -176,7 +176,7 @@ def test_a_matrix_does_not_depend_on_the_order_of_chains() -> None:
         adaptation, tuned = Spreads(), kernel
         state = adaptation.init(kernel)
         for shift in (0.0, 0.3):
-            tuned, state = adaptation.update(tuned, state, jnp.ones(48), rows + shift)
+            tuned, state = adaptation.update(tuned, state, Info(jnp.ones(48), no_work()), rows + shift)
         scales.append(np.asarray(tuned.scale))
     np.testing.assert_array_equal(scales[0], scales[1])
     np.testing.assert_array_equal(scales[0], scales[2])

@@ -20,6 +20,7 @@ from gibbsite.core import (
     Repeat,
     Sampleable,
     Spins,
+    Tempered,
     reference,
 )
 from gibbsite.energies import Copies, Ising
@@ -33,6 +34,7 @@ from gibbsite.samplers import (
     Barker,
     BlockGibbs,
     DiscreteLangevin,
+    Each,
     EllipticalSlice,
     Gibbs,
     GibbsWithGradients,
@@ -46,16 +48,17 @@ from gibbsite.samplers import (
     PathAuxiliary,
     RandomWalk,
     RotorHeatBath,
+    SimulatedTempering,
     SingleSite,
     Slice,
     Stretch,
     SwendsenWang,
     TamedULA,
+    TemperedTransitions,
     UnadjustedDiscreteLangevin,
     Wolff,
     barker,
 )
-from gibbsite.samplers.houdayer import Couple
 from gibbsite.samplers.stretch import Walkers
 from gibbsite.testing import plane, problems, spins
 from gibbsite.testing.crooks import Witness
@@ -64,6 +67,12 @@ _MIX, _ISING, _RBM = problems.mixture(), problems.ising(), problems.rbm()
 _GLASS, _POTTS, _CAPEL, _MACHINE, _XY = problems.glass(), problems.potts(), problems.blume_capel(), problems.machine(), problems.xy()
 _TORUS = problems.torus()
 _COOLED = Linear(Coins(_TORUS.energy.space, 0.0), Copies(Ising(4, 0.0)), _TORUS.energy)  # copies of a torus all the way
+_GLASSES = problems.glasses()
+_THAWED = Linear(
+    Coins(_GLASSES.energy.space, 0.0),
+    Copies(Ising((2, 3), jnp.zeros((2, 2, 3)), jnp.zeros((2, 3)), periodic=False), 2),
+    _GLASSES.energy,
+)
 _WELL = Normal([1.0, -0.5], [0.6, 1.4])
 GAUSS = problems.Problem(_WELL, float(_WELL._log_z()), _WELL._sample)
 
@@ -116,13 +125,18 @@ KERNELS: dict[str, tuple[AbstractKernel, problems.Problem]] = {
     "wolff of levels": (Wolff(), _POTTS),
     "wolff of rotors": (Wolff(), _XY),
     "multispin": (Multispin(), _TORUS),
-    "houdayer": (Houdayer(Gibbs()), _GLASS),
+    "houdayer": (Cycle((Each(Gibbs()), Houdayer())), _GLASSES),
     "rotor heat bath": (RotorHeatBath(), _XY),
     "overrelaxation": (Cycle((RotorHeatBath(backward=True), Overrelaxation())), _XY),
     "repeat": (Repeat(ULA(0.05), 3), _MIX),
     "cycle": (Cycle((ULA(0.1), MALA(0.4), ULA(0.03))), _MIX),
     "mixture": (Mixture((MALA(0.1), MALA(0.8)), [0.3, 0.7]), _MIX),
     "parallel tempering": (ParallelTempering.over(MALA(0.3), [0.3, 0.6, 1.0]), GAUSS),
+    "parallel tempering by coins": (ParallelTempering.over(HMC(0.5, steps=2), [0.3, 0.6, 1.0], stochastic=True), GAUSS),
+    "tempered glasses": (ParallelTempering.over(Cycle((Each(Gibbs()), Houdayer())), [0.3, 0.6, 1.0]), _GLASSES),
+    "simulated tempering": (SimulatedTempering.over(MALA(0.3), [0.3, 0.6, 1.0], most=6, log_weights=jnp.array([0.4, -0.3, 0.0])), _MIX),
+    "tempered transitions": (TemperedTransitions.over(Cycle((ULA(0.2), MALA(0.3))), [0.3, 0.5, 0.75, 1.0]), _MIX),
+    "tempered transitions of spins": (TemperedTransitions.over(Gibbs(), [0.4, 0.7, 1.0]), _ISING),
 }
 
 
@@ -134,9 +148,13 @@ def exact_rungs(kernel, key):
     return kernel.init(_WELL, xs[-1], key=first)._replace(positions=xs)
 
 
-def exact_couple(kernel, key):
-    """Two independent draws."""
-    return Couple(*(_GLASS.sample(key=k) for k in jax.random.split(key)))
+HOT = [problems.enumerated(Tempered(_GLASSES.energy, beta)).sample for beta in (0.3, 0.6, 1.0)]
+
+
+def exact_glasses(kernel, key):
+    """Every rung from its own table."""
+    xs = jnp.stack([sample(key=k) for sample, k in zip(HOT, jax.random.split(key, 3), strict=True)])
+    return kernel.init(_GLASSES.energy, xs[-1], key=key)._replace(positions=xs)
 
 
 def exact_walkers(kernel, key):
@@ -145,7 +163,12 @@ def exact_walkers(kernel, key):
     return Walkers(xs, jax.vmap(_WELL)(xs), jnp.zeros((), int))
 
 
-STARTS = {"parallel tempering": exact_rungs, "houdayer": exact_couple, "stretch": exact_walkers}  # whole states of populations
+STARTS = {  # whole states of populations
+    "parallel tempering": exact_rungs,
+    "parallel tempering by coins": exact_rungs,
+    "tempered glasses": exact_glasses,
+    "stretch": exact_walkers,
+}
 
 
 class Known(AbstractEnergy):
@@ -168,7 +191,7 @@ class Known(AbstractEnergy):
 
 def path_of(problem: problems.Problem) -> AbstractPath | None:
     """A path of its own, where the geometric one loses the view that the kernel needs."""
-    return problem.energy.path() if problem is _RBM else _COOLED if problem is _TORUS else None
+    return problem.energy.path() if problem is _RBM else _COOLED if problem is _TORUS else _THAWED if problem is _GLASSES else None
 
 
 def witness(name: str) -> Witness:

@@ -10,10 +10,12 @@ Jarzynski's equality, annealing and weighted training need: `log weight -= shado
 """
 
 import abc
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core.energy import AbstractEnergy, Scalar
@@ -31,7 +33,7 @@ class AbstractAdaptation(eqx.Module):
     """Tunes a kernel during warm-up, from what all chains report.
 
     To add an adaptation: `init(kernel)` gives its state; `update` returns the kernel for the next step; `final` the one
-    that the draws use. Acceptance and positions come chain by chain, on the first axis; pool them in an order that does
+    that the draws use. Infos and positions come chain by chain, on the first axis; pool them in an order that does
     not matter (`samplers.adapt.pooled`), so that no number of devices does.
     """
 
@@ -40,7 +42,7 @@ class AbstractAdaptation(eqx.Module):
         """The state before the first warm-up step."""
 
     @abc.abstractmethod
-    def update(self, kernel: Any, state: PyTree, accept_prob: Float[Array, "chains ..."], positions: PyTree) -> tuple[Any, PyTree]:
+    def update(self, kernel: Any, state: PyTree, info: Info, positions: PyTree) -> tuple[Any, PyTree]:
         """The kernel for the next warm-up step."""
 
     @abc.abstractmethod
@@ -101,9 +103,17 @@ class AbstractKernel(eqx.Module):
             raise NotImplementedError(f"{type(self).__name__} is not reversible and states no time reversal.")
         return self
 
+    def tempered(self, beta: Scalar) -> "AbstractKernel":
+        """The kernel that suits `beta * energy` as this one suits the energy: on real spaces, its steps are longer where beta is small."""
+        return self
+
     def adaptation(self) -> AbstractAdaptation | None:
         """How warm-up tunes this kernel; None leaves it as it is."""
         return None
+
+    def caution(self, infos: Mapping[str, np.ndarray]) -> str:
+        """What the report of a run should warn of, a sentence, from what steps report (means over chains and draws); or nothing."""
+        return ""
 
 
 def no_work() -> Scalar:

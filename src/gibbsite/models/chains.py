@@ -35,7 +35,7 @@ def _tuned(
         arrays, adapt, state = carry
         kernel = eqx.combine(arrays, static)
         state, info = kernel.step(energy, state, key=key)
-        alone = jax.tree.map(lambda a: a[None], (info.accept_prob, kernel.position(state)))
+        alone = jax.tree.map(lambda a: a[None], (info, kernel.position(state)))
         kernel, adapt = adaptation.update(kernel, adapt, *alone)
         return (eqx.filter(kernel, eqx.is_array), adapt, state), None
 

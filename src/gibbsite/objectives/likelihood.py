@@ -108,7 +108,7 @@ class PersistentContrastiveDivergence(AbstractObjective):
         states, info = jax.vmap(lambda s, k: kernel.step(energy, s, key=k))(states, jax.random.split(key, self.chains))
         adaptation = kernel.adaptation()
         if adaptation is not None:
-            kernel, adapt = adaptation.update(kernel, adapt, info.accept_prob, jax.vmap(kernel.position)(states))
+            kernel, adapt = adaptation.update(kernel, adapt, info, jax.vmap(kernel.position)(states))
         return Walkers(kernel, adapt, states), jnp.mean(info.accept_prob, axis=0)
 
     def score(self, model: AbstractModel, data: Float[Array, "n *x"], state: Walkers, *, key: Key[Array, ""]) -> Scalar:

@@ -7,8 +7,9 @@ from gibbsite.samplers.discrete_langevin import DiscreteLangevin, UnadjustedDisc
 from gibbsite.samplers.ghmc import GHMC
 from gibbsite.samplers.gibbs import BlockGibbs, Gibbs, Metropolis, SingleSite
 from gibbsite.samplers.hamiltonian import HMC
-from gibbsite.samplers.houdayer import Houdayer
+from gibbsite.samplers.houdayer import Each, Houdayer
 from gibbsite.samplers.informed import GibbsWithGradients, LocallyBalanced, PathAuxiliary, barker, square_root
+from gibbsite.samplers.ladder import Ladder, enough_rungs
 from gibbsite.samplers.langevin import MALA, ULA, TamedULA
 from gibbsite.samplers.multispin import Multispin
 from gibbsite.samplers.progress import Progress, Silent
@@ -16,10 +17,12 @@ from gibbsite.samplers.random_walk import Independence, RandomWalk
 from gibbsite.samplers.report import Row, Run, name_of
 from gibbsite.samplers.rotor import Overrelaxation, RotorHeatBath
 from gibbsite.samplers.run import sample
+from gibbsite.samplers.simulated_tempering import SimulatedTempering, Weights
 from gibbsite.samplers.skewed import Barker
 from gibbsite.samplers.slice import EllipticalSlice, Slice
 from gibbsite.samplers.spreads import Spreads
 from gibbsite.samplers.stretch import Stretch
+from gibbsite.samplers.tempered_transitions import TemperedTransitions
 from gibbsite.samplers.tempering import ParallelTempering
 from gibbsite.samplers.underdamped import BAOAB, OBABO
 from gibbsite.samplers.until import Until, stderr
@@ -36,11 +39,13 @@ __all__ = [
     "Choice",
     "DiscreteLangevin",
     "DualAveraging",
+    "Each",
     "EllipticalSlice",
     "Gibbs",
     "GibbsWithGradients",
     "Houdayer",
     "Independence",
+    "Ladder",
     "LocallyBalanced",
     "Metropolis",
     "Multispin",
@@ -53,18 +58,22 @@ __all__ = [
     "Row",
     "Run",
     "Silent",
+    "SimulatedTempering",
     "SingleSite",
     "Slice",
     "Spreads",
     "Stretch",
     "SwendsenWang",
     "TamedULA",
+    "TemperedTransitions",
     "Together",
     "UnadjustedDiscreteLangevin",
     "Until",
+    "Weights",
     "Wolff",
     "barker",
     "choose",
+    "enough_rungs",
     "name_of",
     "sample",
     "square_root",

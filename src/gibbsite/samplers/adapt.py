@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from gibbsite.core import AbstractAdaptation, AbstractKernel, as_float
+from gibbsite.core import AbstractAdaptation, AbstractKernel, Info, as_float
 
 # One object each: an attrgetter equals no other, and a new one compiles a new program.
 STEP_SIZE, SCALE = attrgetter("step_size"), attrgetter("scale")
@@ -45,11 +45,11 @@ class DualAveraging(AbstractAdaptation):
         log_step = jnp.log(self.leaf(kernel))
         return _State(jnp.zeros(()), log_step + jnp.log(2.0), jnp.zeros_like(log_step), log_step)
 
-    def update(self, kernel: Any, state: _State, accept_prob: Float[Array, "chains ..."], positions: PyTree) -> tuple[Any, _State]:
+    def update(self, kernel: Any, state: _State, info: Info, positions: PyTree) -> tuple[Any, _State]:
         gamma, t0, kappa = 0.05, 10.0, 0.75
         count = state.updates + 1
         rate = 1 / (count + t0)
-        error = (1 - rate) * state.error + rate * (self.target - pooled(accept_prob))
+        error = (1 - rate) * state.error + rate * (self.target - pooled(info.accept_prob))
         log_step = state.anchor - jnp.sqrt(count) / gamma * error
         fade = count**-kappa
         average = fade * log_step + (1 - fade) * state.average
@@ -71,11 +71,11 @@ class Together(AbstractAdaptation):
         return tuple(part.init(kernel) for part in self.parts)
 
     def update(
-        self, kernel: AbstractKernel, state: tuple[PyTree, ...], accept_prob: Float[Array, "chains ..."], positions: PyTree
+        self, kernel: AbstractKernel, state: tuple[PyTree, ...], info: Info, positions: PyTree
     ) -> tuple[AbstractKernel, tuple[PyTree, ...]]:
         states = []
         for part, own in zip(self.parts, state, strict=True):
-            kernel, own = part.update(kernel, own, accept_prob, positions)
+            kernel, own = part.update(kernel, own, info, positions)
             states.append(own)
         return kernel, tuple(states)
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, PyTree
 
-from gibbsite.core import BATCHES, AbstractEnergy, AbstractKernel, AbstractObserver, Pair
+from gibbsite.core import BATCHES, AbstractEnergy, AbstractKernel, AbstractObserver, Info, Pair
 from gibbsite.core.keys import step_keys
 from gibbsite.samplers.progress import Progress
 
@@ -96,18 +96,18 @@ def _step(problem: Problem, carry: Carry, i: Array, span: Span) -> Carry:
     states, info = jax.vmap(lambda s, k: kernel.step(problem.energy, s, key=k))(carry.states, keys)
     carry = carry._replace(states=states)
     if carry.adapt is not None:
-        carry = _tune(carry, info.accept_prob)
+        carry = _tune(carry, info)
     if carry.accs is None:
         return carry
     carry = carry._replace(infos=jax.tree.map(Pair.add, carry.infos, info, is_leaf=lambda n: isinstance(n, Pair)))
     return _keep(_observe(problem, carry, i, span), i, span)
 
 
-def _tune(carry: Carry, accept_prob: Array) -> Carry:
+def _tune(carry: Carry, info: Info) -> Carry:
     adaptation = carry.kernel.adaptation()
     assert adaptation is not None
     positions = jax.vmap(carry.kernel.position)(carry.states)
-    kernel, adapt = adaptation.update(carry.kernel, carry.adapt, accept_prob, positions)
+    kernel, adapt = adaptation.update(carry.kernel, carry.adapt, info, positions)
     return carry._replace(kernel=kernel, adapt=adapt)
 
 

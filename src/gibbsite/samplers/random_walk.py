@@ -60,6 +60,9 @@ class RandomWalk(AbstractPointKernel):
         # Not by a matrix product, which rounds otherwise on another number of devices.
         return jnp.sum(self.scale * noise.ravel(), axis=-1).reshape(noise.shape)
 
+    def tempered(self, beta: Scalar) -> "RandomWalk":
+        return eqx.tree_at(STEP_SIZE, self, self.step_size / jnp.sqrt(beta))
+
     def adaptation(self) -> AbstractAdaptation:
         return step_and_scale(self, _ByDimension(STEP_SIZE, as_float(TARGET)))
 
@@ -72,9 +75,9 @@ def _is_scale(scale: np.ndarray) -> bool:
 class _ByDimension(DualAveraging):
     """Dual averaging to the target of many dimensions, or to that of one."""
 
-    def update(self, kernel: Any, state: Any, accept_prob: Float[Array, "chains ..."], positions: PyTree) -> tuple[Any, Any]:
-        target = TARGET_OF_ONE if positions.size == accept_prob.size else TARGET
-        return DualAveraging(self.leaf, as_float(target)).update(kernel, state, accept_prob, positions)
+    def update(self, kernel: Any, state: Any, info: Info, positions: PyTree) -> tuple[Any, Any]:
+        target = TARGET_OF_ONE if positions.size == info.accept_prob.size else TARGET
+        return DualAveraging(self.leaf, as_float(target)).update(kernel, state, info, positions)
 
 
 class Independence(AbstractPointKernel):

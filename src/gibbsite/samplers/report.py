@@ -23,7 +23,8 @@ class Run:
     """The result of `sample`: observables with errors, the tuned kernel, the last states; prints as a table.
 
     Give it as `init=` to `sample` to continue. `samples` has axes `chains draws *x`, or is None (see `keep=`); `traces` hold
-    the values of observables after each `every` draws, `chains n *f` (see `trace=`); `why` says why this kernel was chosen, if it was.
+    the values of observables after each `every` draws, `chains n *f` (see `trace=`); `infos` what steps report, its mean; `extras` with
+    errors, from the spread of the chains, what a kernel reports besides acceptance; `why` says why this kernel was chosen, if it was.
     """
 
     kernel: AbstractKernel
@@ -34,6 +35,7 @@ class Run:
     draws: int
     rows: dict[str, Row]
     infos: dict[str, np.ndarray]
+    extras: dict[str, Estimate]
     status: Status
     samples: PyTree | None = dataclasses.field(repr=False)
     traces: dict[str, np.ndarray] = dataclasses.field(repr=False)
@@ -97,7 +99,18 @@ class Run:
         """What the status says; where a row is marked with a question mark, one line for each reason."""
         found = {self.status, *(row.estimate.status for row in self.rows.values())} - {Status.OK}
         chosen = [f"{name_of(self.kernel)} was chosen: {self.why}."] if self.why else []
-        return chosen + ([f"? {status.value}" for status in Status if status in found] or [Status.OK.value])
+        told = [", ".join(f"{name} {_brief(extra)}" for name, extra in self.extras.items())] if self.extras else []
+        caution = self.kernel.caution(self.infos)
+        return (
+            chosen
+            + told
+            + ([f"! {caution}"] if caution else [])
+            + ([f"? {status.value}" for status in Status if status in found] or [Status.OK.value])
+        )
+
+
+def _brief(extra: Estimate) -> str:
+    return np.array2string(extra.value, precision=3) if np.ndim(extra.value) else str(extra)
 
 
 HEAD = ("observable", "mean", "ESS", "R-hat", "tau", "ESS/s")

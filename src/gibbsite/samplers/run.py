@@ -77,7 +77,7 @@ def sample(
         carry, plan = _drawn(problem, carry, plan, made + warmup, chunk, shown)
     finally:
         shown.close()
-    infos = _means(carry.infos, plan.draws)
+    infos, extras = _means(carry.infos, plan.draws), _extras(carry.infos, plan.draws)
     flaw = _flaw(infos, plan.draws)
     rows = {name: _marked(row, flaw) for name, row in _rows(observers, carry.accs).items()}
     return Run(
@@ -89,6 +89,7 @@ def sample(
         draws=plan.draws,
         rows=rows,
         infos=infos,
+        extras=extras,
         status=_status(rows),
         samples=jax.tree.map(lambda a: np.swapaxes(a, 0, 1), carry.kept),
         traces=jax.tree.map(lambda a: np.swapaxes(np.asarray(a), 0, 1), carry.traces or {}),
@@ -169,6 +170,16 @@ def _means(infos: PyTree, draws: int) -> dict[str, np.ndarray]:
     """Infos averaged over chains and draws, on the host, in float64."""
     named = {"accept_prob": infos.accept_prob, "shadow_work": infos.shadow_work, **infos.extra}
     return {name: np.asarray(pair.float64().mean(axis=0) / draws) for name, pair in named.items()}
+
+
+def _extras(infos: PyTree, draws: int) -> dict[str, Estimate]:
+    """What a kernel reports of its moves, with the standard error over chains (none of a single one)."""
+    extras = {}
+    for name, pair in infos.extra.items():
+        means = np.asarray(pair.float64()) / draws
+        error = np.std(means, axis=0, ddof=1) / np.sqrt(len(means)) if len(means) > 1 else None
+        extras[name] = Estimate(means.mean(axis=0), error)
+    return extras
 
 
 def _flaw(infos: dict[str, np.ndarray], draws: int) -> Status:

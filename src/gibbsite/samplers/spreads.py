@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from gibbsite.core import AbstractAdaptation
+from gibbsite.core import AbstractAdaptation, Info
 from gibbsite.samplers.adapt import SCALE, DualAveraging, Together, pooled
 
 MEMORY = 4  # the last quarter of the steps carries two thirds of the weight of a spread
@@ -35,7 +35,7 @@ class Spreads(AbstractAdaptation):
     def init(self, kernel: Any) -> _Spread:
         return _Spread(jnp.zeros(()), kernel.scale, jnp.zeros_like(kernel.scale), jnp.zeros_like(kernel.scale))
 
-    def update(self, kernel: Any, state: _Spread, accept_prob: Float[Array, "chains ..."], positions: PyTree) -> tuple[Any, _Spread]:
+    def update(self, kernel: Any, state: _Spread, info: Info, positions: PyTree) -> tuple[Any, _Spread]:
         matrix = positions.shape[1:] != kernel.scale.shape
         rows, square, spread = (_rows(positions, kernel.scale), _outer, _factor) if matrix else (positions, jnp.square, _widths)
         count = state.updates + 1

@@ -305,7 +305,7 @@ def _pilot(path: AbstractPath, kernel: AbstractKernel, adaptation: AbstractAdapt
         def round_(i: Array, inner: tuple[Any, PyTree, PyTree]) -> tuple[Any, PyTree, PyTree]:
             kernel = eqx.combine(inner[0], static)
             states, info = jax.vmap(lambda s, key: kernel.step(energy, s, key=key))(inner[1], step_keys(keys, k * ROUNDS + i))
-            kernel, adapt = adaptation.update(kernel, inner[2], info.accept_prob, jax.vmap(kernel.position)(states))
+            kernel, adapt = adaptation.update(kernel, inner[2], info, jax.vmap(kernel.position)(states))
             return eqx.filter(kernel, eqx.is_array), states, adapt
 
         arrays, states, adapt = jax.lax.fori_loop(0, ROUNDS, round_, (carry[0], states, adaptation.init(kernel)))
