@@ -3,11 +3,12 @@
 The parts are restarted from the position at each leg, so they may keep caches but no memory (momenta, parities).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core.energy import AbstractEnergy, Scalar, as_float, check_values
@@ -67,6 +68,9 @@ class Repeat(AbstractKernel):
     def adaptation(self) -> AbstractAdaptation | None:
         inner = self.kernel.adaptation()
         return None if inner is None else _Within(inner)
+
+    def caution(self, infos: Mapping[str, np.ndarray]) -> str:
+        return self.kernel.caution(infos)
 
 
 class _Within(AbstractAdaptation):

@@ -20,7 +20,7 @@ FLAT = 1e-3  # rejection that a pair counts for at least, so that no two rungs f
 def enough_rungs(barrier: float) -> int:
     """The number of rungs that makes round trips cheapest at a communication barrier of Lambda: 2 Lambda gaps between them.
 
-    Every second swap is then refused (Syed et al., JRSSB 84, 2022, section 4.4); more rungs do no harm on parallel hardware.
+    Every second swap is then refused (Syed et al., JRSSB 84, 2022); more rungs do no harm on parallel hardware.
     """
     return max(2, math.ceil(2 * float(barrier)) + 1)
 
@@ -29,7 +29,7 @@ def levelled(betas: Float[Array, " rungs"], rejection: Float[Array, " pairs"]) -
     """Betas between the same ends, a like share of the communication barrier between any two neighbours.
 
     The barrier from the hottest rung to rung k is the sum of the mean rejections below it; between rungs it is taken to grow
-    linearly, which keeps it increasing (Syed et al., JRSSB 84, 2022, algorithm 2, where it is a monotone cubic).
+    linearly, which keeps it increasing (Syed et al., JRSSB 84, 2022, interpolate by a monotone cubic).
     """
     barrier = jnp.concatenate([jnp.zeros(1), jnp.cumsum(jnp.clip(rejection, FLAT, 1.0))])
     moved = jnp.interp(barrier[-1] * jnp.linspace(0.0, 1.0, len(betas)), barrier, betas)
@@ -65,7 +65,7 @@ class _Round(NamedTuple):
 class Ladder(AbstractAdaptation):
     """Moves the rungs so that all pairs of neighbours refuse alike, in rounds of 16 steps, 32, 64, ... (`levelled`).
 
-    The rate of round trips is largest there (Syed et al., JRSSB 84, 2022, section 5). The kernels of the rungs, tuned by `each`
+    The rate of round trips is largest there (Syed et al., JRSSB 84, 2022). The kernels of the rungs, tuned by `each`
     all the while, and what is known of their tuning come along: a rung between two old ones takes what lies between theirs. A
     round that warm-up cuts short moves nothing.
     """
@@ -74,7 +74,7 @@ class Ladder(AbstractAdaptation):
 
     def init(self, kernel: Any) -> _Round:
         rejected = jnp.zeros(len(kernel.betas) - 1)
-        return _Round(jnp.zeros((), int), jnp.asarray(FIRST), rejected, None if self.each is None else self.each.init(kernel))
+        return _Round(jnp.zeros((), int), jnp.asarray(FIRST, int), rejected, None if self.each is None else self.each.init(kernel))
 
     def update(self, kernel: Any, state: _Round, info: Info, positions: PyTree) -> tuple[Any, _Round]:
         each = state.each

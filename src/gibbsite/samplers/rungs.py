@@ -1,6 +1,6 @@
 """What kernels over a ladder of temperatures share: a kernel for every rung, and the path that the rungs are on."""
 
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractPath, ArrayLik
 from gibbsite.core.compose import check_restarts
 from gibbsite.core.energy import check_values
 
+K = TypeVar("K", bound=AbstractKernel)
 LEAST = 0.1  # a base at beta = 0 has a scale of its own: no rung is tempered further
 
 
@@ -38,10 +39,11 @@ class AbstractTempering(AbstractKernel):
         return bool(rising and (low > 0 or (low == 0 and self.base is not None)))
 
     @classmethod
-    def over(cls, kernel: AbstractKernel, betas: ArrayLike, base: AbstractEnergy | None = None, **options: Any) -> Self:
+    def over(cls: type[K], kernel: AbstractKernel, betas: ArrayLike, base: AbstractEnergy | None = None, **options: Any) -> K:
         """The same kernel on every rung, as it suits the temperature there (`kernel.tempered`); `options` are fields by name."""
         betas = jnp.atleast_1d(as_float(betas))
-        return cls(eqx.filter_vmap(lambda beta: kernel.tempered(beta))(jnp.maximum(betas, LEAST)), betas, base, **options)
+        lifted = eqx.filter_vmap(lambda beta: kernel.tempered(beta))(jnp.maximum(betas, LEAST))
+        return cls(lifted, betas, base, **options)  # type: ignore[call-arg]
 
     def path(self, energy: AbstractEnergy) -> AbstractPath:
         """The path whose points are the rungs."""

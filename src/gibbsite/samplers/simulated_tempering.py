@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from operator import attrgetter
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from gibbsite.core import AbstractAdaptation, AbstractEnergy, AbstractKernel, ArrayLike, Info, no_work
+from gibbsite.core import AbstractAdaptation, AbstractEnergy, AbstractKernel, ArrayLike, Info, as_float, no_work
 from gibbsite.core.compose import AbstractRestarted, restarted
 from gibbsite.samplers.adapt import pooled
 from gibbsite.samplers.rungs import AbstractTempering
@@ -45,7 +45,7 @@ class SimulatedTempering(AbstractRestarted, AbstractTempering):
         TypeError: the kernel is not reversible, or remembers more than x.
     """
 
-    log_weights: Float[Array, " rungs"] = eqx.field(kw_only=True)
+    log_weights: Float[Array, " rungs"] = eqx.field(converter=as_float, kw_only=True)
     most: int = eqx.field(static=True, default=1000, kw_only=True)
 
     reversible = True
@@ -63,9 +63,9 @@ class SimulatedTempering(AbstractRestarted, AbstractTempering):
             )
 
     @classmethod
-    def over(cls, kernel: AbstractKernel, betas: ArrayLike, base: AbstractEnergy | None = None, **options: Any) -> Self:
+    def over(cls, kernel: AbstractKernel, betas: ArrayLike, base: AbstractEnergy | None = None, **options: Any) -> "SimulatedTempering":
         """The same kernel on every rung, as it suits the temperature there; log weights are 0 unless given."""
-        return super().over(kernel, betas, base, **{"log_weights": jnp.zeros(np.shape(jnp.atleast_1d(betas)))} | options)
+        return super().over(kernel, betas, base, **{"log_weights": jnp.zeros_like(jnp.atleast_1d(as_float(betas)))} | options)
 
     @property
     def cost(self) -> int:

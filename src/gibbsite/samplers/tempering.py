@@ -119,7 +119,7 @@ class ParallelTempering(AbstractTempering):
         partner = own.at[:-1].add(accept).at[1:].add(-1 * accept)
         # Twice the paired probability: each pair is tried on every other step.
         swap_prob = jnp.where(paired, 2 * jnp.exp(jnp.minimum(log_ratio, 0.0)), 0.0)
-        return partner, jnp.mean(swap_prob.reshape(rungs - 1, -1), axis=1)
+        return partner, jnp.mean(swap_prob, axis=tuple(range(1, swap_prob.ndim)))
 
     def _whole(self, energy: AbstractEnergy, xs: PyTree) -> Float[Array, "rungs *copies"]:
         """The work of the whole way, from beta 0 to 1, of each configuration: copy by copy, if it is of several."""
