@@ -103,7 +103,7 @@ def test_rungs_of_a_gaussian_become_a_geometric_ladder() -> None:
 
 def test_levels_are_equal_shares_of_the_barrier() -> None:
     betas = jnp.array([0.1, 0.4, 0.5, 1.0])
-    np.testing.assert_allclose(ladder.levelled(betas, jnp.array([0.6, 0.0, 0.3])), [0.1, 0.25, 0.4005, 1.0], atol=1e-3)
+    np.testing.assert_allclose(ladder.levelled(betas, jnp.array([0.6, 0.0, 0.3])), [0.1, 0.25, 0.4667, 1.0], atol=1e-3)
     assert bool(jnp.all(jnp.diff(ladder.levelled(betas, jnp.zeros(3))) > 0))
 
 
