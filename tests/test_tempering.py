@@ -56,13 +56,15 @@ def test_a_tempered_kernel_goes_as_far_in_units_of_the_width(kernel) -> None:
     """On `beta |x|^2 / 2`, which is as wide as `1 / sqrt(beta)`, the moves are those at beta = 1, longer by that factor."""
     beta, x, ends = 0.2, jnp.array([0.7, -0.4]), []
     for move, width in ((kernel, 1.0), (kernel.tempered(jnp.asarray(beta)), 1 / math.sqrt(beta))):
-        energy = Normal(jnp.zeros(2), jnp.full(2, width))
-        state = move.init(energy, width * x, key=KEY)
-        for key in jax.random.split(KEY, 3):
-            state = move.step(energy, state, key=key)[0]
-        ends.append(move.position(state) / width)
+        ends.append(three_moves(move, Normal(jnp.zeros(2), jnp.full(2, width)), width * x) / width)
     np.testing.assert_allclose(ends[1], ends[0], atol=1e-4)
     assert float(jnp.linalg.norm(ends[0] - x)) > 0.05
+
+
+@eqx.filter_jit
+def three_moves(kernel, energy, x):
+    state = kernel.init(energy, x, key=KEY)
+    return kernel.position(jax.lax.scan(lambda s, k: (kernel.step(energy, s, key=k)[0], None), state, jax.random.split(KEY, 3))[0])
 
 
 def test_every_rung_has_the_kernel_that_suits_it() -> None:
@@ -148,7 +150,7 @@ class TooReady(ParallelTempering):
 
 def test_exact_start_catches_a_stochastic_swap_at_another_temperature() -> None:
     with pytest.raises(LawViolation, match="exact-start"):
-        check_exact_start(TooReady.over(MALA(0.3), [0.3, 0.6, 1.0], stochastic=True), GAUSS, start=exact_rungs, key=KEY)
+        check_exact_start(TooReady.over(MALA(0.3), [0.3, 0.6, 1.0], stochastic=True), GAUSS, start=exact_rungs, draws=2**16, key=KEY)
 
 
 # ---- walks and tours ----
