@@ -13,7 +13,6 @@ from registry.kernels import GAUSS, exact_rungs
 from gibbsite.core import Cycle, Normal, Repeat, Tempering, draw, reference
 from gibbsite.energies import Copies, GaussianMixture, edwards_anderson
 from gibbsite.samplers import (
-    BAOAB,
     GHMC,
     HMC,
     MALA,
@@ -49,7 +48,7 @@ def right(x):
 
 @pytest.mark.parametrize(
     "kernel",
-    [ULA(0.1), MALA(0.3), HMC(0.3, steps=3), GHMC(0.7, 0.8), BAOAB(0.5), Barker(0.9), RandomWalk(0.8), Slice(1.5), Repeat(MALA(0.3), 2)],
+    [ULA(0.1), HMC(0.3, steps=3), GHMC(0.7, 0.8), Barker(0.9), RandomWalk(0.8), Slice(1.5), Repeat(MALA(0.3), 2)],
     ids=lambda kernel: type(kernel).__name__,
 )
 def test_a_tempered_kernel_goes_as_far_in_units_of_the_width(kernel) -> None:
@@ -267,10 +266,11 @@ class SwapsAll(ParallelTempering):
 
 
 def test_copies_swap_by_themselves() -> None:
+    """Between swaps clusters alone move, which do not heal what a wrong swap has done."""
     from registry.kernels import exact_glasses
 
     with pytest.raises(LawViolation, match="exact-start"):
-        check_exact_start(SwapsAll.over(GLASSY, [0.3, 0.6, 1.0]), GLASSES, start=exact_glasses, draws=2**16, key=KEY)
+        check_exact_start(SwapsAll.over(Houdayer(), [0.3, 0.6, 1.0]), GLASSES, start=exact_glasses, draws=2**16, key=KEY)
 
 
 @eqx.filter_jit
