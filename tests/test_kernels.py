@@ -41,7 +41,8 @@ def test_laws(name: str) -> None:
     kernel, problem = KERNELS[name]
     draws = 2**18 if name in BY_FORMULA else 2**15
     draws = 2**12 if name == "multispin" else draws  # each is of 32 copies
-    forgets = 100 if name.startswith(("swendsen", "wolff", "houdayer", "rotor", "overrelaxation", "path", "nuts", "adjusted")) else 500
+    quick = ("swendsen", "wolff", "houdayer", "rotor", "overrelaxation", "path", "nuts", "adjusted", "simulated", "tempered")
+    forgets = 100 if name.startswith(quick) else 500
     check_kernel(kernel, problem, start=STARTS.get(name), path=path_of(problem), draws=draws, forgets=forgets, key=KEY)
 
 

@@ -6,15 +6,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from registry.kernels import exact_couple
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.special import ive
 
 from gibbsite.core import AbstractEnergy, Conditionals, Cycle, Info, LocalFields, Pairwise, Tempered, need, no_work, values, wrapped
-from gibbsite.energies import XY, Ising, Potts
+from gibbsite.energies import XY, Copies, Ising, Potts
 from gibbsite.samplers import (
     DiscreteLangevin,
+    Each,
     Gibbs,
     GibbsWithGradients,
     Houdayer,
@@ -31,7 +31,6 @@ from gibbsite.samplers import (
     informed,
     sample,
 )
-from gibbsite.samplers.houdayer import Couple
 from gibbsite.samplers.labels import components
 from gibbsite.samplers.metropolis import guarded, metropolis
 from gibbsite.samplers.rotor import von_mises
@@ -204,10 +203,9 @@ class AllDiffer(Houdayer):
     """Exchanges single sites for a cluster."""
 
     def step(self, energy, state, *, key):
-        site = jax.random.randint(key, (), 0, state.first.size)
-        inside = jnp.arange(state.first.size).reshape(state.first.shape) == site
-        moved = Couple(jnp.where(inside, state.second, state.first), jnp.where(inside, state.first, state.second))
-        return moved, Info(jnp.ones(()), no_work())
+        shape = state.shape[1:]
+        inside = jnp.arange(math.prod(shape)).reshape(shape) == jax.random.randint(key, (), 0, math.prod(shape))
+        return jnp.where(inside, state[::-1], state), Info(jnp.ones(()), no_work())
 
 
 class Hotter(Metropolis):
@@ -298,9 +296,12 @@ def test_exact_start_catches(name: str) -> None:
         check_exact_start(*BROKEN[name], draws=2**16, key=KEY)
 
 
-def test_exact_start_catches_an_exchange_of_less_than_a_cluster() -> None:
+def test_clusters_alone_keep_the_law_and_less_than_a_cluster_does_not() -> None:
+    glasses = problems.glasses()
+    check_exact_start(Houdayer(), glasses, draws=2**16, key=KEY)
+    check_reversible(Houdayer(), glasses, draws=2**16, key=KEY)
     with pytest.raises(LawViolation, match="exact-start"):
-        check_exact_start(AllDiffer(Gibbs()), GLASS, start=exact_couple, draws=2**16, key=KEY)
+        check_exact_start(AllDiffer(), glasses, draws=2**16, key=KEY)
 
 
 class PutBack(PathAuxiliary):
@@ -349,14 +350,20 @@ def test_what_a_kernel_cannot_move_on_is_refused() -> None:
             jax.block_until_ready(kernel.init(unequal, 0 * spins, key=KEY).position)
         with pytest.raises(RuntimeError, match="favours unequal levels"):
             sample(kernel, unequal, chains=4, warmup=0, draws=4, progress=Silent(), key=KEY)
-    for kernel in (SwendsenWang(), Houdayer(Gibbs()), DiscreteLangevin(0.1), GibbsWithGradients(), PathAuxiliary(1)):
+    for kernel in (SwendsenWang(), DiscreteLangevin(0.1), GibbsWithGradients(), PathAuxiliary(1)):
         with pytest.raises(TypeError, match="not on Torus"):
             kernel.init(ROTORS.energy, angles, key=KEY)
     for kernel in (RotorHeatBath(), Overrelaxation()):
         with pytest.raises(TypeError, match="LocalFields"):
             kernel.init(ISING.energy, spins, key=KEY)
+    with pytest.raises(TypeError, match="not on Torus"):
+        Houdayer().init(Copies(ROTORS.energy, 2), jnp.zeros((2, 3)), key=KEY)
+    with pytest.raises(TypeError, match="Copied"):
+        Houdayer().init(ISING.energy, spins, key=KEY)
+    with pytest.raises(ValueError, match="has 1"):
+        Houdayer().init(Copies(ISING.energy, 1), spins[None], key=KEY)
     with pytest.raises(TypeError, match="lose its memory"):
-        Houdayer(ParallelTempering.over(Gibbs(), [0.5, 1.0]))
+        Each(ParallelTempering.over(Gibbs(), [0.5, 1.0]))
     with pytest.raises(ValueError, match="flips=0"):
         PathAuxiliary(0)
     with pytest.raises(ValueError, match="flips=10 for 9 sites"):

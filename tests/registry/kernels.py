@@ -21,6 +21,7 @@ from gibbsite.core import (
     Repeat,
     Sampleable,
     Spins,
+    Tempered,
     reference,
 )
 from gibbsite.energies import BoltzmannMachine, Copies, Ising
@@ -35,6 +36,7 @@ from gibbsite.samplers import (
     Barker,
     BlockGibbs,
     DiscreteLangevin,
+    Each,
     EllipticalSlice,
     Gibbs,
     GibbsWithGradients,
@@ -49,17 +51,18 @@ from gibbsite.samplers import (
     PathAuxiliary,
     RandomWalk,
     RotorHeatBath,
+    SimulatedTempering,
     SingleSite,
     Slice,
     Stretch,
     SwendsenWang,
     TamedULA,
+    TemperedTransitions,
     UnadjustedDiscreteLangevin,
     Wolff,
     barker,
 )
 from gibbsite.samplers.blackjax import MCLMC, NUTS, AdjustedMCLMC, BlackJAX
-from gibbsite.samplers.houdayer import Couple
 from gibbsite.samplers.stretch import Walkers
 from gibbsite.testing import plane, problems, spins
 from gibbsite.testing.crooks import Witness
@@ -70,6 +73,12 @@ _TORUS, _MACHINES = problems.torus(), problems.copies(_MACHINE, 3)
 _COOLED = Linear(Coins(_TORUS.energy.space, 0.0), Copies(Ising(4, 0.0)), _TORUS.energy)  # copies of a torus all the way
 _IDLE = BoltzmannMachine(_MACHINE.energy.space, _MACHINE.energy.edges, 0.0)
 _COUPLED = Linear(Coins(_MACHINES.energy.space, 0.0), Copies(_IDLE, 3), _MACHINES.energy)
+_GLASSES = problems.glasses()
+_THAWED = Linear(
+    Coins(_GLASSES.energy.space, 0.0),
+    Copies(Ising((2, 3), jnp.zeros((2, 2, 3)), jnp.zeros((2, 3)), periodic=False), 2),
+    _GLASSES.energy,
+)
 _WELL = Normal([1.0, -0.5], [0.6, 1.4])
 GAUSS = problems.Problem(_WELL, float(_WELL._log_z()), _WELL._sample)
 
@@ -124,7 +133,7 @@ KERNELS: dict[str, tuple[AbstractKernel, problems.Problem]] = {
     "wolff of rotors": (Wolff(), _XY),
     "multispin": (Multispin(), _TORUS),
     "graph gibbs": (GraphGibbs(backward=True), _MACHINES),
-    "houdayer": (Houdayer(Gibbs()), _GLASS),
+    "houdayer": (Cycle((Each(Gibbs()), Houdayer())), _GLASSES),
     "rotor heat bath": (RotorHeatBath(), _XY),
     "overrelaxation": (Cycle((RotorHeatBath(backward=True), Overrelaxation())), _XY),
     "nuts": (NUTS(0.5, scale=[0.7, 1.1], doublings=3), _MIX),
@@ -135,6 +144,11 @@ KERNELS: dict[str, tuple[AbstractKernel, problems.Problem]] = {
     "cycle": (Cycle((ULA(0.1), MALA(0.4), ULA(0.03))), _MIX),
     "mixture": (Mixture((MALA(0.1), MALA(0.8)), [0.3, 0.7]), _MIX),
     "parallel tempering": (ParallelTempering.over(MALA(0.3), [0.3, 0.6, 1.0]), GAUSS),
+    "parallel tempering by coins": (ParallelTempering.over(HMC(0.5, steps=2), [0.3, 0.6, 1.0], stochastic=True), GAUSS),
+    "tempered glasses": (ParallelTempering.over(Cycle((Each(Gibbs()), Houdayer())), [0.3, 0.6, 1.0]), _GLASSES),
+    "simulated tempering": (SimulatedTempering.over(MALA(0.3), [0.3, 0.6, 1.0], most=6, log_weights=jnp.array([0.4, -0.3, 0.0])), _MIX),
+    "tempered transitions": (TemperedTransitions.over(Cycle((ULA(0.2), MALA(0.3))), [0.3, 0.5, 0.75, 1.0]), _MIX),
+    "tempered transitions of spins": (TemperedTransitions.over(Gibbs(), [0.4, 0.7, 1.0]), _ISING),
 }
 
 
@@ -146,9 +160,13 @@ def exact_rungs(kernel, key):
     return kernel.init(_WELL, xs[-1], key=first)._replace(positions=xs)
 
 
-def exact_couple(kernel, key):
-    """Two independent draws."""
-    return Couple(*(_GLASS.sample(key=k) for k in jax.random.split(key)))
+HOT = [problems.enumerated(Tempered(_GLASSES.energy, beta)).sample for beta in (0.3, 0.6, 1.0)]
+
+
+def exact_glasses(kernel, key):
+    """Every rung from its own table."""
+    xs = jnp.stack([sample(key=k) for sample, k in zip(HOT, jax.random.split(key, 3), strict=True)])
+    return kernel.init(_GLASSES.energy, xs[-1], key=key)._replace(positions=xs)
 
 
 def exact_walkers(kernel, key):
@@ -157,7 +175,12 @@ def exact_walkers(kernel, key):
     return Walkers(xs, jax.vmap(_WELL)(xs), jnp.zeros((), int))
 
 
-STARTS = {"parallel tempering": exact_rungs, "houdayer": exact_couple, "stretch": exact_walkers}  # whole states of populations
+STARTS = {  # whole states of populations
+    "parallel tempering": exact_rungs,
+    "parallel tempering by coins": exact_rungs,
+    "tempered glasses": exact_glasses,
+    "stretch": exact_walkers,
+}
 
 
 class Known(AbstractEnergy):
@@ -182,7 +205,8 @@ def path_of(problem: problems.Problem) -> AbstractPath | None:
     """A path of its own, where the geometric one loses the view that the kernel needs."""
     if problem is _RBM:
         return problem.energy.path()
-    return _COOLED if problem is _TORUS else _COUPLED if problem is _MACHINES else None
+    own = ((_TORUS, _COOLED), (_MACHINES, _COUPLED), (_GLASSES, _THAWED))
+    return next((path for other, path in own if problem is other), None)
 
 
 def witness(name: str) -> Witness:

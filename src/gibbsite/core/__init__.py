@@ -2,6 +2,7 @@
 
 from gibbsite.core.bonds import LocalFields, Neighbours, Pairwise, UniformBonds, no_bonds
 from gibbsite.core.compose import Cycle, Mixture, Repeat
+from gibbsite.core.copied import Copied
 from gibbsite.core.energy import (
     AbstractEnergy,
     Callable,
@@ -67,6 +68,7 @@ __all__ = [
     "Categorical",
     "Coins",
     "Conditionals",
+    "Copied",
     "Cycle",
     "Diagnosis",
     "Dice",

@@ -3,11 +3,12 @@
 The parts are restarted from the position at each leg, so they may keep caches but no memory (momenta, parities).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core.energy import AbstractEnergy, Scalar, as_float, check_values
@@ -62,9 +63,15 @@ class Repeat(AbstractKernel):
     def reverse(self) -> "Repeat":
         return Repeat(self.kernel.reverse(), self.times)
 
+    def tempered(self, beta: Scalar) -> "Repeat":
+        return Repeat(self.kernel.tempered(beta), self.times)
+
     def adaptation(self) -> AbstractAdaptation | None:
         inner = self.kernel.adaptation()
         return None if inner is None else _Within(inner)
+
+    def caution(self, infos: Mapping[str, np.ndarray]) -> str:
+        return self.kernel.caution(infos)
 
 
 class _Within(AbstractAdaptation):
@@ -83,8 +90,8 @@ class _Within(AbstractAdaptation):
         return Repeat(self.inner.final(kernel.kernel, state), kernel.times)
 
 
-class _Restarted(AbstractKernel):
-    """The state is the position alone: each part starts from it."""
+class AbstractRestarted(AbstractKernel):
+    """A kernel made of others whose state is the position alone: each part starts from it."""
 
     settles_switch = False
     cache_cost = 0
@@ -99,7 +106,7 @@ class _Restarted(AbstractKernel):
         return state if x is None else x
 
 
-class Cycle(_Restarted):
+class Cycle(AbstractRestarted):
     """Each kernel once, in order; the time reversal runs the reversed kernels in reversed order.
 
     Warm-up does not tune the parts: give them tuned.
@@ -128,8 +135,11 @@ class Cycle(_Restarted):
     def reverse(self) -> "Cycle":
         return Cycle(tuple(kernel.reverse() for kernel in reversed(self.kernels)))
 
+    def tempered(self, beta: Scalar) -> "Cycle":
+        return Cycle(tuple(kernel.tempered(beta) for kernel in self.kernels))
 
-class Mixture(_Restarted):
+
+class Mixture(AbstractRestarted):
     """One of the kernels, drawn with the given probabilities; reversible if all of them are.
 
     The choice is part of the path and is the same in the time reversal, so the work is that of the kernel chosen.
@@ -168,13 +178,21 @@ class Mixture(_Restarted):
     def reverse(self) -> "Mixture":
         return Mixture(tuple(kernel.reverse() for kernel in self.kernels), self.weights)
 
+    def tempered(self, beta: Scalar) -> "Mixture":
+        return Mixture(tuple(kernel.tempered(beta) for kernel in self.kernels), self.weights)
+
 
 def _check_parts(name: str, kernels: tuple[AbstractKernel, ...]) -> None:
     if not kernels:
         raise ValueError(f"{name}(()) has no kernel: give at least one.")
     for kernel in kernels:
-        if kernel.has_memory:
-            raise TypeError(f"{name} would restart {type(kernel).__name__} from a single x and lose its memory: use it on its own.")
+        check_restarts(name, kernel)
+
+
+def check_restarts(name: str, kernel: AbstractKernel) -> None:
+    """Raises TypeError where a kernel remembers more than x."""
+    if kernel.has_memory:
+        raise TypeError(f"{name} would restart {type(kernel).__name__} from a single x and lose its memory: use it on its own.")
 
 
 def restarted(kernel: AbstractKernel, energy: AbstractEnergy, x: PyTree, *, key: Key[Array, ""]) -> tuple[PyTree, Info]:

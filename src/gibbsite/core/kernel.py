@@ -10,10 +10,12 @@ Jarzynski's equality, annealing and weighted training need: `log weight -= shado
 """
 
 import abc
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core.energy import AbstractEnergy, Scalar
@@ -109,9 +111,17 @@ class AbstractKernel(eqx.Module):
             raise NotImplementedError(f"{type(self).__name__} is not reversible and states no time reversal.")
         return self
 
+    def tempered(self, beta: Scalar) -> "AbstractKernel":
+        """The kernel that suits `beta * energy` as this one suits the energy: on real spaces, its steps are longer where beta is small."""
+        return self
+
     def adaptation(self) -> AbstractAdaptation | None:
         """How warm-up tunes this kernel; None leaves it as it is."""
         return None
+
+    def caution(self, infos: Mapping[str, np.ndarray]) -> str:
+        """What the report of a run should warn of, a sentence, from what steps report (means over chains and draws); or nothing."""
+        return ""
 
 
 def no_work() -> Scalar:

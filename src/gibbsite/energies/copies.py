@@ -13,6 +13,7 @@ from gibbsite.core import (
     AbstractSpace,
     Box,
     Capability,
+    Copied,
     Neighbours,
     Normalised,
     Product,
@@ -52,7 +53,7 @@ class Copies(AbstractEnergy):
         return jnp.sum(jax.vmap(self.energy)(x))
 
     def views(self) -> tuple[Capability, ...]:
-        views: list[Capability] = []
+        views: list[Capability] = [Copied(self.energy)]
         if capability(self.energy, Normalised) is not None:
             views.append(Normalised(self._log_z))
         if capability(self.energy, Sampleable) is not None:

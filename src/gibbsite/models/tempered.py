@@ -20,7 +20,10 @@ def base_for(space: AbstractSpace, data: np.ndarray) -> AbstractEnergy:
 
 
 def tempered(base: AbstractEnergy) -> ParallelTempering:
-    """Replica exchange between the base and the model: Langevin moves on reals, informed flips on two-valued sites."""
+    """Replica exchange between the base and the model: Langevin moves on reals, informed flips on two-valued sites.
+
+    The rungs stay where they are: they are to suit all the energies that training goes through.
+    """
     if isinstance(base.space, Reals):
-        return ParallelTempering.over(MALA(as_float(0.02)), jnp.asarray(BETAS), base, moves=1)
-    return ParallelTempering.over(GibbsWithGradients(), jnp.asarray(BETAS), base, moves=max(1, base.space.size // 16))
+        return ParallelTempering.over(MALA(as_float(0.02)), jnp.asarray(BETAS), base, adapt_ladder=False)
+    return ParallelTempering.over(GibbsWithGradients(), jnp.asarray(BETAS), base, moves=max(1, base.space.size // 16), adapt_ladder=False)

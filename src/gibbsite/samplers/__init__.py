@@ -12,8 +12,9 @@ from gibbsite.samplers.ghmc import GHMC
 from gibbsite.samplers.gibbs import BlockGibbs, Gibbs, Metropolis, SingleSite
 from gibbsite.samplers.graph_gibbs import GraphGibbs
 from gibbsite.samplers.hamiltonian import HMC
-from gibbsite.samplers.houdayer import Houdayer
+from gibbsite.samplers.houdayer import Each, Houdayer
 from gibbsite.samplers.informed import GibbsWithGradients, LocallyBalanced, PathAuxiliary, barker, square_root
+from gibbsite.samplers.ladder import Ladder, enough_rungs
 from gibbsite.samplers.langevin import MALA, ULA, TamedULA
 from gibbsite.samplers.multispin import Multispin
 from gibbsite.samplers.progress import Progress, Silent
@@ -21,10 +22,12 @@ from gibbsite.samplers.random_walk import Independence, RandomWalk
 from gibbsite.samplers.report import Divergence, Row, Run, name_of
 from gibbsite.samplers.rotor import Overrelaxation, RotorHeatBath
 from gibbsite.samplers.run import sample
+from gibbsite.samplers.simulated_tempering import SimulatedTempering, Weights
 from gibbsite.samplers.skewed import Barker
 from gibbsite.samplers.slice import EllipticalSlice, Slice
 from gibbsite.samplers.spreads import Spreads
 from gibbsite.samplers.stretch import Stretch
+from gibbsite.samplers.tempered_transitions import TemperedTransitions
 from gibbsite.samplers.tempering import ParallelTempering
 from gibbsite.samplers.underdamped import BAOAB, OBABO
 from gibbsite.samplers.until import Until, stderr
@@ -48,6 +51,7 @@ __all__ = [
     "DiscreteLangevin",
     "Divergence",
     "DualAveraging",
+    "Each",
     "EllipticalSlice",
     "FisherScales",
     "Gibbs",
@@ -55,6 +59,7 @@ __all__ = [
     "GraphGibbs",
     "Houdayer",
     "Independence",
+    "Ladder",
     "LocallyBalanced",
     "Metropolis",
     "Multispin",
@@ -67,18 +72,22 @@ __all__ = [
     "Row",
     "Run",
     "Silent",
+    "SimulatedTempering",
     "SingleSite",
     "Slice",
     "Spreads",
     "Stretch",
     "SwendsenWang",
     "TamedULA",
+    "TemperedTransitions",
     "Together",
     "UnadjustedDiscreteLangevin",
     "Until",
+    "Weights",
     "Wolff",
     "barker",
     "choose",
+    "enough_rungs",
     "mclmc_tuned",
     "name_of",
     "sample",

@@ -29,6 +29,9 @@ class AbstractDiscreteLangevin(AbstractSlopeKernel):
     def __check_init__(self) -> None:
         check_step(type(self).__name__, self.step_size, UNIT)
 
+    def tempered(self, beta: Scalar) -> "AbstractDiscreteLangevin":
+        return eqx.tree_at(STEP_SIZE, self, self.step_size / beta)
+
     def log_law(self, energy: AbstractEnergy, x: SlopeState) -> Float[Array, "*x levels"]:
         """`log q(v | x)` of every site."""
         ahead = jnp.asarray(values(energy.space)) - x.position[..., None]

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, as_float
@@ -76,6 +77,9 @@ class HMC(AbstractSlopeKernel):
 
     def _trajectory(self, energy: AbstractEnergy, start: Phase, size: Scalar) -> Phase:
         return leapfrog(energy, start, size, self.scale, self.steps)
+
+    def tempered(self, beta: Scalar) -> "HMC":
+        return eqx.tree_at(STEP_SIZE, self, self.step_size / jnp.sqrt(beta))
 
     def adaptation(self) -> AbstractAdaptation:
         return step_and_scale(self, DualAveraging(STEP_SIZE, as_float(TARGET)))

@@ -1,75 +1,88 @@
-"""Two replicas of a glass that exchange clusters."""
-
-from typing import NamedTuple
+"""Copies of a glass that exchange clusters."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, Info, Pairwise, need, no_work
-from gibbsite.core.compose import restarted
+from gibbsite.core import AbstractEnergy, AbstractKernel, Copied, Info, Pairwise, need, no_work
+from gibbsite.core.compose import AbstractRestarted, check_restarts, restarted
+from gibbsite.core.energy import Scalar
 from gibbsite.samplers.labels import components
 from gibbsite.samplers.metropolis import SITES, check_space
 
 
-class Couple(NamedTuple):
-    """Two configurations of one energy."""
-
-    first: Float[Array, "*x"]
-    second: Float[Array, "*x"]
-
-
-class Houdayer(AbstractKernel):
-    """A move of `kernel` on each of two replicas, which then exchange a cluster (Houdayer, Eur. Phys. J. B 22, 2001).
-
-    The cluster holds the sites at which the replicas differ and that bonds join to one such site, drawn at random. Across
-    its border the replicas are equal, so the sum of their energies stays the same and every exchange is accepted. Uses
-    `Pairwise`; the fields may be any. The clusters help below their percolation: in two dimensions, or on sparse graphs.
-    A population kernel: `position` is the first replica; reports `cluster_size`, the sites exchanged.
-    """
+class Each(AbstractRestarted):
+    """A move of `kernel` on every one of the copies of an energy (`Copied`); warm-up does not tune it."""
 
     kernel: AbstractKernel
 
-    reversible = False
-    reports_work = False  # the work of a population is not that of one x
-    settles_switch = False
-    has_memory = True
-    cache_cost = 0
+    reversible = property(lambda self: self.kernel.reversible)  # type: ignore[assignment]
+    reports_work = property(lambda self: self.kernel.reports_work)  # type: ignore[assignment]
 
     def __check_init__(self) -> None:
-        if self.kernel.has_memory:
-            raise TypeError(f"Houdayer restarts {type(self.kernel).__name__} after every exchange, and it would lose its memory.")
+        check_restarts("Each", self.kernel)
 
     @property
     def cost(self) -> int:
-        return 2 * (self.kernel.cache_cost + self.kernel.cost)
+        return self.kernel.cache_cost + self.kernel.cost
 
-    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> Couple:
-        check_space(energy, "Houdayer", *SITES)
-        need(energy, Pairwise, "Houdayer")
-        self.kernel.init(energy, x, key=key)  # asks the kernel whether it can move here; compiles to nothing
-        return Couple(x, x)
+    def step(self, energy: AbstractEnergy, state: Float[Array, "copies *x"], *, key: Key[Array, ""]) -> tuple[Array, Info]:
+        one = need(energy, Copied, "Each").one
+        moved, info = jax.vmap(lambda x, k: restarted(self.kernel, one, x, key=k))(state, jax.random.split(key, len(state)))
+        return moved, Info(jnp.mean(info.accept_prob), jnp.sum(info.shadow_work))
 
-    def step(self, energy: AbstractEnergy, state: Couple, *, key: Key[Array, ""]) -> tuple[Couple, Info]:
-        local, seed = jax.random.split(key)
+    def reverse(self) -> "Each":
+        return Each(self.kernel.reverse())
 
-        move = jax.vmap(lambda x, key: restarted(self.kernel, energy, x, key=key))
-        (first, second), info = move(jnp.stack(state), jax.random.split(local))
-        inside = _cluster(need(energy, Pairwise, "Houdayer"), first != second, seed)
-        moved = Couple(jnp.where(inside, second, first), jnp.where(inside, first, second))
-        extra = {"cluster_size": jnp.sum(inside, dtype=first.dtype)}
-        return moved, Info(jnp.mean(info.accept_prob, axis=0), no_work(), extra)
+    def tempered(self, beta: Scalar) -> "Each":
+        return Each(self.kernel.tempered(beta))
 
-    def position(self, state: Couple) -> Float[Array, "*x"]:
-        return state.first
 
-    def refresh(self, energy: AbstractEnergy, state: Couple, x: Array | None = None) -> Couple:
-        """Nothing is cached; a replaced `x` becomes the configuration of both."""
-        return state if x is None else Couple(x, x)
+class Houdayer(AbstractKernel):
+    """Copies of an energy, two by two, exchange a cluster (Houdayer, Eur. Phys. J. B 22, 2001).
+
+    The cluster holds the sites at which the two differ and that bonds join to one such site, drawn at random. Across its
+    border they are equal, so the sum of their energies stays the same and every exchange is accepted. Pairs are drawn anew
+    each time; of an odd number of copies one is left out. Uses `Copied` and, of one copy, `Pairwise`; the fields may be any.
+
+    The clusters help below their percolation: in two dimensions, or on sparse graphs. Alone they reach hardly anything:
+    `Cycle((Each(Gibbs()), Houdayer()))` on `Copies(glass, 2)`, or that on every rung of `ParallelTempering`, moves each copy as
+    well. Reports `cluster_size`, the mean number of sites exchanged.
+    """
+
+    reversible = True
+    reports_work = True
+    settles_switch = False
+    cache_cost = 0
+    cost = 0
+
+    def init(self, energy: AbstractEnergy, x: Float[Array, "copies *x"], *, key: Key[Array, ""]) -> Float[Array, "copies *x"]:
+        one = need(energy, Copied, "Houdayer").one
+        check_space(one, "Houdayer", *SITES)
+        need(one, Pairwise, "Houdayer")
+        if len(x) < 2:
+            raise ValueError("Houdayer exchanges clusters between copies and has 1: give Copies(energy, 2) or more.")
+        return x
+
+    def step(self, energy: AbstractEnergy, state: Float[Array, "copies *x"], *, key: Key[Array, ""]) -> tuple[Array, Info]:
+        view = need(need(energy, Copied, "Houdayer").one, Pairwise, "Houdayer")
+        order, seeds = jax.random.split(key)
+        pairs = len(state) // 2
+        first, second = jax.random.permutation(order, len(state))[: 2 * pairs].reshape(2, pairs)
+        one, other = state[first], state[second]
+        inside = jax.vmap(lambda differ, k: _cluster(view, differ, k))(one != other, jax.random.split(seeds, pairs))
+        moved = state.at[first].set(jnp.where(inside, other, one)).at[second].set(jnp.where(inside, one, other))
+        return moved, Info(jnp.ones(()), no_work(), {"cluster_size": jnp.sum(inside, dtype=state.dtype) / pairs})
+
+    def position(self, state: Float[Array, "copies *x"]) -> Float[Array, "copies *x"]:
+        return state
+
+    def refresh(self, energy: AbstractEnergy, state: Float[Array, "copies *x"], x: Array | None = None) -> Float[Array, "copies *x"]:
+        return state if x is None else x
 
 
 def _cluster(view: Pairwise, differ: Array, key: Key[Array, ""]) -> Array:
-    """The sites that bonds between differing sites join to one of them, drawn at random; none where the replicas are equal."""
+    """The sites that bonds between differing sites join to one of them, drawn at random; none where the copies are equal."""
     flat = jnp.ravel(differ)
     label = components(view.edges, jnp.all(flat[view.edges], axis=1), flat.size)
     seed = jax.random.categorical(key, jnp.where(flat, 0.0, -jnp.inf))

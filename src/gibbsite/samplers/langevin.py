@@ -29,6 +29,9 @@ class AbstractLangevin(AbstractSlopeKernel):
         check_step(type(self).__name__, self.step_size, UNIT)
         check_scale(type(self).__name__, self.scale)
 
+    def tempered(self, beta: Scalar) -> "AbstractLangevin":
+        return eqx.tree_at(STEP_SIZE, self, self.step_size / beta)
+
     def drift(self, state: SlopeState) -> Float[Array, "*x"]:
         """The slope that a step goes down, in units of scale."""
         return self.scale * state.grad

@@ -3,6 +3,7 @@
 In units of `scale` (x = scale q) all coordinates have mass 1: the velocity follows N(0, I), and `grad_q U = scale grad U`.
 """
 
+from operator import attrgetter
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
@@ -15,6 +16,8 @@ from gibbsite.core.energy import Scalar, check_values
 from gibbsite.samplers.metropolis import check_scale, check_space, check_step, shifted
 from gibbsite.samplers.slope import SlopeState, evaluate
 from gibbsite.samplers.units import pulled, stretched
+
+_PACE = attrgetter("step_size", "friction")
 
 
 class Phase(NamedTuple):
@@ -89,6 +92,10 @@ class AbstractPhaseKernel(AbstractKernel):
 
     def refresh(self, energy: AbstractEnergy, state: Phase, x: Array | None = None) -> Phase:
         return Phase(evaluate(energy, state.at.position if x is None else x), state.velocity)
+
+    def tempered(self, beta: Scalar) -> "AbstractPhaseKernel":
+        """Longer steps, and a friction with which as much of a velocity is lost in each."""
+        return eqx.tree_at(_PACE, self, (self.step_size / jnp.sqrt(beta), self.friction * jnp.sqrt(beta)))
 
     def reverse(self) -> "AbstractPhaseKernel":
         return self

@@ -4,6 +4,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, Sampleable, as_float, need
@@ -49,6 +50,9 @@ class RandomWalk(AbstractPointKernel):
         noise = jax.random.normal(move, state.position.shape, state.position.dtype)
         new = locate(energy, shifted(energy.space, state.position, self.step_size * stretched(self.scale, noise)))
         return metropolis(guarded(energy, state.energy - new.energy, new), new, state, key=coin)
+
+    def tempered(self, beta: Scalar) -> "RandomWalk":
+        return eqx.tree_at(STEP_SIZE, self, self.step_size / jnp.sqrt(beta))
 
     def adaptation(self) -> AbstractAdaptation:
         return step_and_scale(self, _ByDimension(STEP_SIZE, as_float(TARGET)))

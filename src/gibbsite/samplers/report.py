@@ -31,9 +31,10 @@ class Run:
     """The result of `sample`: observables with errors, the tuned kernel, the last states; prints as a table.
 
     Give it as `init=` to `sample` to continue. `infos` are what kernels report (acceptance and the like), averaged over all draws;
-    `by_chain` the same for each chain, on axis 0; `lost` the last divergent moves, one a chain at most. `samples` has axes
-    `chains draws *x`, or is None (see `keep=` and `store=`); `traces` hold the values of observables after each `every` draws,
-    `chains n *f` (see `trace=`); `why` says why this kernel was chosen, if it was.
+    `by_chain` the same for each chain, on axis 0; `extras` what a kernel reports besides acceptance, with errors from the spread of
+    the chains; `lost` the last divergent moves, one a chain at most. `samples` has axes `chains draws *x`, or is None (see `keep=` and
+    `store=`); `traces` hold the values of observables after each `every` draws, `chains n *f` (see `trace=`); `why` says why this
+    kernel was chosen, if it was.
     """
 
     kernel: AbstractKernel
@@ -46,6 +47,7 @@ class Run:
     infos: dict[str, np.ndarray]
     by_chain: dict[str, np.ndarray] = dataclasses.field(repr=False)
     lost: tuple[Divergence, ...] = dataclasses.field(repr=False)
+    extras: dict[str, Estimate]
     status: Status
     samples: PyTree | None = dataclasses.field(repr=False)
     traces: dict[str, np.ndarray] = dataclasses.field(repr=False)
@@ -117,7 +119,11 @@ class Run:
         """What the status says; where a row is marked with a question mark, one line for each reason."""
         found = {self.status, *(row.estimate.status for row in self.rows.values())} - {Status.OK}
         chosen = [f"{name_of(self.kernel)} was chosen: {self.why}."] if self.why else []
-        return chosen + self._divergent() + ([f"? {status.value}" for status in Status if status in found] or [Status.OK.value])
+        told = [", ".join(f"{name} {_brief(extra)}" for name, extra in self.extras.items())] if self.extras else []
+        caution = self.kernel.caution(self.infos)
+        warned = [f"! {caution}"] if caution else []
+        doubts = [f"? {status.value}" for status in Status if status in found] or [Status.OK.value]
+        return chosen + told + self._divergent() + warned + doubts
 
     def _divergent(self) -> list[str]:
         """How many moves were divergent, in how many chains, and where the last one was."""
@@ -130,6 +136,10 @@ class Run:
             f"{total} moves ({share:.2g} of all) of {touched} of {self.chains} chains were divergent, the last in draw {last.draw} of "
             f"chain {last.chain}, from x = {place}: the steps are too large there, and means may miss that place; take smaller ones."
         ]
+
+
+def _brief(extra: Estimate) -> str:
+    return np.array2string(extra.value, precision=3) if np.ndim(extra.value) else str(extra)
 
 
 HEAD = ("observable", "mean", "ESS", "R-hat", "tau", "ESS/s")

@@ -26,6 +26,7 @@ from gibbsite.samplers.until import Until, as_first_half, whole_batches
 
 LAST = 8  # divergent moves that a run tells one by one
 FEW_MOVES = 10  # accepted moves of a chain below which it has gone nowhere
+TOLD = ("accept_prob", "shadow_work", "divergent")  # infos that a run tells in its own way
 MOST = 2**20  # draws of a chain, however far an error bar has still to go
 
 
@@ -95,6 +96,7 @@ def sample(
         shown.close()
     by_chain = _means(carry.infos, plan.draws)
     infos = {name: np.asarray(means.mean(axis=0)) for name, means in by_chain.items()}
+    extras = _extras(by_chain)
     flaw = _flaw(infos, plan.draws)
     rows = {name: _marked(row, flaw) for name, row in _rows(observers, carry.accs).items()}
     return Run(
@@ -108,6 +110,7 @@ def sample(
         infos=infos,
         by_chain=by_chain,
         lost=_last_lost(carry.lost),
+        extras=extras,
         status=_status(rows),
         samples=jax.tree.map(lambda a: np.swapaxes(a, 0, 1), carry.kept) if disk is None else disk.samples(),
         traces=jax.tree.map(lambda a: np.swapaxes(np.asarray(a), 0, 1), carry.traces or {}),
@@ -236,6 +239,16 @@ def _last_lost(lost: Lost | None) -> tuple[Divergence, ...]:
     draws, places = np.asarray(lost.draw), jax.tree.map(np.asarray, lost.place)
     latest = [int(chain) for chain in np.argsort(-draws, kind="stable")[:LAST] if draws[chain] >= 0]
     return tuple(Divergence(chain, int(draws[chain]), jax.tree.map(lambda a, c=chain: a[c], places)) for chain in latest)
+
+
+def _extras(by_chain: dict[str, np.ndarray]) -> dict[str, Estimate]:
+    """What a kernel reports of its moves, with the standard error over chains (none of a single one)."""
+    extras = {}
+    for name, means in by_chain.items():
+        if name not in TOLD:
+            error = np.std(means, axis=0, ddof=1) / np.sqrt(len(means)) if len(means) > 1 else None
+            extras[name] = Estimate(means.mean(axis=0), error)
+    return extras
 
 
 def _flaw(infos: dict[str, np.ndarray], draws: int) -> Status:

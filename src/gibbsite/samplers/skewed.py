@@ -50,5 +50,8 @@ class Barker(AbstractSlopeKernel):
         """The log probability of these signs."""
         return jnp.sum(jax.nn.log_sigmoid(-way * self.scale * state.grad))
 
+    def tempered(self, beta: Scalar) -> "Barker":
+        return eqx.tree_at(STEP_SIZE, self, self.step_size / jnp.sqrt(beta))
+
     def adaptation(self) -> AbstractAdaptation:
         return step_and_scale(self, DualAveraging(STEP_SIZE, as_float(TARGET)))

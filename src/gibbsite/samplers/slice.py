@@ -6,6 +6,7 @@ as the slowest of them, on several devices too: those wait for each other.
 """
 
 from collections.abc import Callable as Function
+from operator import attrgetter
 
 import equinox as eqx
 import jax
@@ -19,6 +20,7 @@ from gibbsite.samplers.metropolis import AbstractPointKernel, PointState, check_
 from gibbsite.samplers.spreads import Spreads
 
 MOST = 64  # draws from an interval
+_WIDTH = attrgetter("width")
 
 Curve = Function[[Scalar], tuple[PointState, Bool[Array, ""]]]  # the state at s (x itself at 0), and whether it is on the slice
 
@@ -83,6 +85,9 @@ class Slice(AbstractPointKernel):
         left = jax.random.randint(share, (), 0, self.widths)
         ends = _stepped(line, low, -1, left), _stepped(line, low + 1, 1, self.widths - 1 - left)
         return _shrunk(line, *ends, state, shrink)
+
+    def tempered(self, beta: Scalar) -> "Slice":
+        return eqx.tree_at(_WIDTH, self, self.width / jnp.sqrt(beta))
 
     def adaptation(self) -> AbstractAdaptation | None:
         return Spreads() if self.scale.ndim > self.width.ndim else None

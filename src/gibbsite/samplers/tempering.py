@@ -1,6 +1,6 @@
 """Parallel tempering: replicas at a ladder of temperatures that exchange places."""
 
-from operator import attrgetter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import equinox as eqx
@@ -14,78 +14,52 @@ from gibbsite.core import (
     AbstractEnergy,
     AbstractKernel,
     AbstractPath,
-    ArrayLike,
+    Copied,
     Geometric,
     Info,
     Repeat,
     Tempering,
-    as_float,
+    capability,
     no_work,
 )
-from gibbsite.core.energy import check_values
-from gibbsite.samplers.adapt import STEP_SIZE
+from gibbsite.samplers.ladder import EachRung, Ladder
+from gibbsite.samplers.rungs import AbstractTempering
 
 
 class Replicas(NamedTuple):
     """The configurations of all rungs (hottest first), which pairs swap next, and where each replica comes from.
 
-    `direction[r]` is +1 for a replica that last met the hot end, -1 the cold end, 0 neither; `trips` counts returns.
+    `direction[r]` is +1 for a replica that last met the hot end, -1 the cold end, 0 neither; `trips` counts returns. Of an
+    energy of several copies, each copy of a rung is a replica of its own.
     """
 
     positions: PyTree
     parity: Int[Array, ""]
-    direction: Float[Array, " rungs"]
+    direction: Float[Array, "rungs *copies"]
     trips: Float[Array, ""]
 
 
-class ParallelTempering(AbstractKernel):
+class ParallelTempering(AbstractTempering):
     """Replica exchange, non-reversible even-odd swaps (Okabe et al. 2001; Syed et al., JRSSB 84, 2022).
 
-    Rung r runs at `betas[r]`, increasing to the target at 1: `betas[r] * energy`, or `(1 - beta) base + beta energy`
-    where a base is given (needed where hot laws would not be normalisable, as at beta 0). A population kernel: `kernel`'s
-    leaves carry a leading axis of rungs (see `over`), and `position` is that of the target. Each step is one round of
-    swaps and then `moves` local moves on every rung, whose kernel is started anew and so may keep no memory.
+    A population kernel: `position` is that of the target. Each step is one round of swaps, of even pairs of neighbours and of
+    odd ones in turn (`stochastic`: drawn by a coin, so that the swaps are reversible, and replicas wander instead of
+    travelling), and then `moves` local moves on every rung. Where the energy is of several copies (`Copies`), each copy of a rung
+    swaps by itself.
+
+    Warm-up tunes each rung's kernel and, unless `adapt_ladder` is off, places the betas between the two ends (`Ladder`). Steps
+    report, pair by pair, the probability of a swap, `swap_prob`; the communication barrier, the sum of all rejections; and
+    `round_trip`, the share of copies of which a replica came to the target from the hottest rung.
     """
 
-    kernel: AbstractKernel
-    betas: Float[Array, " rungs"] = eqx.field(converter=as_float)
-    base: AbstractEnergy | None = None
     moves: int = eqx.field(static=True, default=1, kw_only=True)
+    stochastic: bool = eqx.field(static=True, default=False, kw_only=True)
+    adapt_ladder: bool = eqx.field(static=True, default=True, kw_only=True)
 
     reversible = False
     reports_work = False  # the work of a population is not that of one x
     settles_switch = False
     has_memory = True
-
-    def __check_init__(self) -> None:
-        if self.kernel.has_memory:
-            raise TypeError(f"ParallelTempering restarts {type(self.kernel).__name__} after every swap, and it would lose its memory.")
-        check_values("ParallelTempering", "betas", self.betas, self._is_ladder, f"increasing numbers above {self._floor} that end at 1")
-
-    @property
-    def _floor(self) -> str:
-        return "0" if self.base is None else "or at 0"
-
-    def _is_ladder(self, betas: np.ndarray) -> bool:
-        low = betas.ravel()[0] if betas.size else -1.0
-        rising = betas.ndim == 1 and betas.size > 0 and bool(np.all(np.diff(betas) > 0)) and bool(np.isclose(betas[-1], 1.0))
-        return bool(rising and (low > 0 or (low == 0 and self.base is not None)))
-
-    @classmethod
-    def over(cls, kernel: AbstractKernel, betas: ArrayLike, base: AbstractEnergy | None = None, *, moves: int = 1) -> "ParallelTempering":
-        """The same kernel on every rung; a `step_size` grows as 1 / beta, the scale on which hot rungs are smooth."""
-        betas = jnp.atleast_1d(as_float(betas))
-        rungs = len(betas)
-        lifted = jax.tree.map(lambda a: jnp.repeat(a[None], rungs, axis=0), kernel)
-        if hasattr(kernel, "step_size"):
-            # A base at beta = 0 has a scale of its own: no rung steps more than ten times as far.
-            scaled = kernel.step_size / jnp.maximum(betas, 0.1)
-            lifted = eqx.tree_at(STEP_SIZE, lifted, scaled)
-        return cls(lifted, betas, base, moves=moves)
-
-    def path(self, energy: AbstractEnergy) -> AbstractPath:
-        """The path whose points are the rungs."""
-        return Tempering(energy) if self.base is None else Geometric(self.base, energy)
 
     @property
     def cost(self) -> int:
@@ -100,7 +74,8 @@ class ParallelTempering(AbstractKernel):
         rungs = len(self.betas)
         self._started(energy, x, key)  # asks the kernel whether it can move here; compiles to nothing
         xs = jax.tree.map(lambda a: jnp.repeat(a[None], rungs, axis=0), x)
-        return Replicas(xs, jnp.zeros((), int), jnp.zeros(rungs), jnp.zeros(()))
+        copies = () if self._of_one(energy) is None else x.shape[:1]
+        return Replicas(xs, jnp.zeros((), int), jnp.zeros((rungs, *copies)), jnp.zeros(()))
 
     def _started(self, energy: AbstractEnergy, x: PyTree, key: Key[Array, ""]) -> PyTree:
         first = jax.tree.map(lambda a: a[0], self.kernel)
@@ -109,8 +84,8 @@ class ParallelTempering(AbstractKernel):
     def step(self, energy: AbstractEnergy, state: Replicas, *, key: Key[Array, ""]) -> tuple[Replicas, Info]:
         swap, local = jax.random.split(key)
         path = self.path(energy)
-        partner, swap_prob = self._swap(path, state, swap)
-        xs = jax.tree.map(lambda a: a[partner], state.positions)
+        partner, swap_prob = self._swap(energy, state, swap)
+        xs = jax.tree.map(lambda a: _taken(a, partner), state.positions)
 
         def move(kernel: AbstractKernel, beta: Array, x: PyTree, key: Key[Array, ""]) -> tuple[PyTree, Info]:
             start, run = jax.random.split(key)
@@ -118,26 +93,50 @@ class ParallelTempering(AbstractKernel):
             return kernel.position(moved), info
 
         xs, info = jax.vmap(move)(self.kernel, self.betas, xs, jax.random.split(local, len(self.betas)))
-        direction = state.direction[partner].at[0].set(1.0)
-        arrived = direction[-1] == 1
-        extra = {"swap_prob": swap_prob, "round_trip": jnp.asarray(arrived, swap_prob.dtype)}
-        moved = Replicas(xs, 1 - state.parity, direction.at[-1].set(-1.0), state.trips + arrived)
+        direction = _taken(state.direction, partner).at[0].set(1.0)
+        arrived = jnp.asarray(direction[-1] == 1, swap_prob.dtype)
+        extra = {"swap_prob": swap_prob, "barrier": jnp.sum(1 - swap_prob), "round_trip": jnp.mean(arrived)}
+        moved = Replicas(xs, 1 - state.parity, direction.at[-1].set(-1.0), state.trips + jnp.sum(arrived))
         return moved, Info(info.accept_prob, no_work(), extra, info.tuning)
 
-    def _swap(self, path: AbstractPath, state: Replicas, key: Key[Array, ""]) -> tuple[Int[Array, " rungs"], Array]:
+    def _swap(self, energy: AbstractEnergy, state: Replicas, key: Key[Array, ""]) -> tuple[Int[Array, "rungs *copies"], Array]:
         """Which rung each one takes its configuration from: neighbours r, r+1 with r = parity (mod 2) exchange theirs.
 
         Accepted with min(1, exp(-work of both switches)); the paths here are linear in t, so that work is
         (beta_{r+1} - beta_r) (D_r - D_{r+1}) with D the work of the whole way, one evaluation a rung.
         """
-        rungs = len(self.betas)
-        whole = jax.vmap(lambda x: path.work(jnp.zeros(()), jnp.ones(()), x))(state.positions)
-        log_ratio = jnp.diff(self.betas) * jnp.diff(whole)
-        paired = jnp.arange(rungs - 1) % 2 == state.parity
-        accept = paired & (jnp.log(jax.random.uniform(key, (rungs - 1,))) < log_ratio)
-        partner = jnp.arange(rungs).at[:-1].add(accept).at[1:].add(-1 * accept)
+        parity = state.parity
+        if self.stochastic:
+            key, coin = jax.random.split(key)
+            parity = jax.random.randint(coin, (), 0, 2)
+        whole = self._whole(energy, state.positions)
+        rungs, copies = len(whole), whole.shape[1:]
+        gaps = jnp.diff(self.betas).reshape(-1, *(1 for _ in copies))
+        log_ratio = gaps * jnp.diff(whole, axis=0)
+        paired = jnp.arange(rungs - 1).reshape(gaps.shape) % 2 == parity
+        accept = paired & (jnp.log(jax.random.uniform(key, log_ratio.shape)) < log_ratio)
+        own = jnp.broadcast_to(jnp.arange(rungs).reshape(-1, *(1 for _ in copies)), whole.shape)
+        partner = own.at[:-1].add(accept).at[1:].add(-1 * accept)
         # Twice the paired probability: each pair is tried on every other step.
-        return partner, jnp.where(paired, 2 * jnp.exp(jnp.minimum(log_ratio, 0.0)), 0.0)
+        swap_prob = jnp.where(paired, 2 * jnp.exp(jnp.minimum(log_ratio, 0.0)), 0.0)
+        return partner, jnp.mean(swap_prob, axis=tuple(range(1, swap_prob.ndim)))
+
+    def _whole(self, energy: AbstractEnergy, xs: PyTree) -> Float[Array, "rungs *copies"]:
+        """The work of the whole way, from beta 0 to 1, of each configuration: copy by copy, if it is of several."""
+        of_one = self._of_one(energy)
+
+        def work(x: PyTree) -> Array:
+            return (of_one or self.path(energy)).work(jnp.zeros(()), jnp.ones(()), x)
+
+        return jax.vmap(work if of_one is None else jax.vmap(work))(xs)
+
+    def _of_one(self, energy: AbstractEnergy) -> AbstractPath | None:
+        """The path of one copy, where energy and base are those of several."""
+        views = [capability(end, Copied) for end in (energy, self.base) if end is not None]
+        one = [view.one for view in views if view is not None]
+        if len(one) < len(views):
+            return None
+        return Tempering(one[0]) if self.base is None else Geometric(one[1], one[0])
 
     def position(self, state: Replicas) -> PyTree:
         return jax.tree.map(lambda a: a[-1], state.positions)
@@ -150,24 +149,15 @@ class ParallelTempering(AbstractKernel):
 
     def adaptation(self) -> AbstractAdaptation | None:
         inner = self.kernel.adaptation()
-        return None if inner is None else _EachRung(inner)
+        each = None if inner is None else EachRung(inner)
+        return Ladder(each) if self.adapt_ladder and len(self.betas) > 2 else each
+
+    def caution(self, infos: Mapping[str, np.ndarray]) -> str:
+        if len(self.betas) == 1 or infos["round_trip"] > 0:
+            return ""
+        return "No replica went from the hottest rung to the target: modes may be missed; take more rungs, or more draws."
 
 
-_INNER = attrgetter("kernel")
-
-
-class _EachRung(AbstractAdaptation):
-    """Tunes every rung's kernel from that rung's acceptance, and from the positions of the target, which all rungs share."""
-
-    inner: AbstractAdaptation
-
-    def init(self, kernel: ParallelTempering) -> PyTree:
-        return self.inner.init(kernel.kernel)
-
-    def update(self, kernel: ParallelTempering, state: PyTree, info: Info, positions: PyTree) -> tuple[ParallelTempering, PyTree]:
-        shared = jax.tree.map(lambda x: jnp.repeat(x[:, None], len(kernel.betas), axis=1), positions)
-        tuned, state = self.inner.update(kernel.kernel, state, info, shared)
-        return eqx.tree_at(_INNER, kernel, tuned), state
-
-    def final(self, kernel: ParallelTempering, state: PyTree) -> ParallelTempering:
-        return eqx.tree_at(_INNER, kernel, self.inner.final(kernel.kernel, state))
+def _taken(a: Array, partner: Int[Array, "rungs *copies"]) -> Array:
+    """What stands on the rung that each one takes its configuration from."""
+    return jnp.take_along_axis(a, partner.reshape(*partner.shape, *(1 for _ in a.shape[partner.ndim :])), axis=0)

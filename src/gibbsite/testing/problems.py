@@ -96,6 +96,12 @@ def glass() -> Problem:
     return enumerated(Ising((3, 3), as_float(bonds), jnp.linspace(0.4, -0.2, 9).reshape(3, 3)))
 
 
+def glasses() -> Problem:
+    """Two copies of a 2 x 3 glass with open ends and a field of its own at every site: 4096 states."""
+    bonds = [[0.5, -0.4, 0.3], [-0.6, 0.2, 0.7]], [[-0.2, 0.6, 0.5], [0.3, -0.5, 0.4]]
+    return enumerated(Copies(Ising((2, 3), as_float(bonds), jnp.linspace(0.4, -0.2, 6).reshape(2, 3), periodic=False), 2))
+
+
 def potts() -> Problem:
     """Three levels, not evenly spaced, on a 2 x 3 lattice with open ends: 729 states, with bonds and fields of their own."""
     bonds = jnp.linspace(0.2, 0.9, 12).reshape(2, 2, 3)
@@ -179,6 +185,7 @@ PROBLEMS: dict[str, Function[[], Problem]] = {
     "mixture": mixture,
     "ising": ising,
     "glass": glass,
+    "glasses": glasses,
     "potts": potts,
     "blume capel": blume_capel,
     "machine": machine,
