@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -9,6 +10,7 @@ from gibbsite.core import (
     AbstractEnergy,
     AbstractKernel,
     Box,
+    Capability,
     Conditionals,
     Cycle,
     Latent,
@@ -19,6 +21,7 @@ from gibbsite.core import (
     as_float,
     capability,
     discrete,
+    need,
 )
 from gibbsite.samplers.chees import AdaptiveHMC
 from gibbsite.samplers.cluster import SwendsenWang
@@ -45,13 +48,13 @@ def choose(energy: AbstractEnergy) -> Choice:
     Raises:
         TypeError: no kernel moves on the space of this energy.
     """
-    if capability(energy, Latent) is not None:
+    if _offers(energy, Latent):
         return Choice(BlockGibbs(), "hidden units are drawn exactly, layer by layer")
-    if capability(energy, Conditionals) is not None:
+    if _offers(energy, Conditionals):
         if _attract(energy):
             return Choice(Cycle((Gibbs(), SwendsenWang())), "every bond favours equal sites, so that clusters may turn as a whole")
         return Choice(Gibbs(), "sites are drawn from their exact conditionals")
-    if capability(energy, LocalFields) is not None:
+    if _offers(energy, LocalFields):
         return Choice(Cycle((RotorHeatBath(), Overrelaxation())), "rotors are drawn from, and turned about, the fields that they see")
     if discrete(energy.space):
         return Choice(GibbsWithGradients(), "no conditionals are known, so flips are chosen by the gradient")
@@ -65,7 +68,14 @@ def choose(energy: AbstractEnergy) -> Choice:
     raise TypeError(f"No kernel of kernel='auto' moves on {type(energy.space).__name__}: give one yourself, or compose one.")
 
 
+def _offers(energy: AbstractEnergy, kind: type[Capability]) -> bool:
+    """Whether there is such a view, whose arrays are not computed."""
+    return eqx.filter_eval_shape(lambda e: capability(e, kind), energy) is not None
+
+
 def _attract(energy: AbstractEnergy) -> bool:
     """Whether there are bonds, and none that favours unequal sites."""
-    view = capability(energy, Pairwise)
-    return view is not None and len(view.gaps) > 0 and bool(np.all(np.asarray(view.gaps) >= 0))
+    if not _offers(energy, Pairwise):
+        return False
+    gaps = np.asarray(eqx.filter_jit(lambda e: need(e, Pairwise, "auto").gaps)(energy))
+    return len(gaps) > 0 and bool(np.all(gaps >= 0))

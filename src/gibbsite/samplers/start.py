@@ -62,17 +62,22 @@ def _wide(kernel: AbstractKernel, energy: AbstractEnergy, keys: Array) -> PyTree
     """States at draws of the base energy; a chain behind a wall (an infinite energy, no finite slope) draws again."""
     base = need(reference(energy.space), Sampleable, "sample")
     drawn = step_keys(keys, jnp.asarray(POSITION))
-    xs = jax.vmap(lambda k: base.sample(key=k))(drawn)
+    xs = _born(base, drawn)
     states, energies = _init(kernel, energy, xs, keys)
     for attempt in range(1, ATTEMPTS):
         behind = unsound(energies, states) & ~np.isnan(energies)
         if not behind.any():
             break
-        again = jax.vmap(lambda k, n=attempt: base.sample(key=jax.random.fold_in(k, n)))(drawn)
+        again = _born(base, jax.vmap(lambda k, n=attempt: jax.random.fold_in(k, n))(drawn))
         xs = jax.tree.map(lambda old, new, at=behind: jnp.where(at.reshape(-1, *(1,) * (old.ndim - 1)), new, old), xs, again)
         states, energies = _init(kernel, energy, xs, keys)
     check_start(energy, energies, states, xs, "Give init= where the energy is finite, or the energy a space with these bounds (Box).")
     return states
+
+
+@eqx.filter_jit
+def _born(base: Sampleable, keys: Array) -> PyTree:
+    return jax.vmap(lambda k: base.sample(key=k))(keys)
 
 
 def _continue(run: Run, energy: AbstractEnergy, chains: int) -> tuple[AbstractKernel, PyTree, int]:
