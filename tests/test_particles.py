@@ -11,6 +11,7 @@ import pytest
 from scipy.integrate import quad
 
 from gibbsite.energies import Coulomb, DoubleWellParticles, LennardJones, Yukawa
+from gibbsite.samplers import HMC, Silent, sample
 from gibbsite.testing.energy import check_far
 from gibbsite.testing.law import LawViolation, bounded, rounding
 from gibbsite.thermo import quadrature
@@ -248,3 +249,33 @@ def test_a_bare_square_root_is_seen() -> None:
 def test_what_has_no_law_is_refused(make, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         make()
+
+
+def apart(chains: int, seed: int) -> np.ndarray:
+    """Thirteen particles in a ball, none nearer to another than 0.85 radii."""
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(chains):
+        placed: list[np.ndarray] = []
+        while len(placed) < 13:
+            there = 1.3 * rng.normal(size=3)
+            if all(np.linalg.norm(there - other) > 0.85 for other in placed):
+                placed.append(there)
+        found.append(placed)
+    return np.asarray(found, np.float32)
+
+
+@pytest.mark.long
+def test_lj13_has_the_energies_of_long_runs() -> None:
+    """Wasserstein-2 of the energies: "auto" is no farther from two long runs of plain HMC than these from each other, but for 0.1 kT."""
+    cluster, shares = LennardJones(13), (np.arange(4000) + 0.5) / 4000
+
+    def energies(kernel, seed: int, draws: int) -> np.ndarray:
+        run = sample(kernel, cluster, chains=64, draws=draws, trace=2000, init=apart(64, seed), progress=Silent(), key=jax.random.key(seed))
+        print(run)
+        return np.quantile(run.traces["energy"], shares)
+
+    one, two = (energies(HMC(0.02, jnp.ones((13, 3)), steps=20), seed, 20_000) for seed in (0, 1))
+    ours = energies("auto", 2, 10_000)
+    floor, *found = (float(np.sqrt(np.mean((a - b) ** 2))) for a, b in ((one, two), (ours, one), (ours, two)))
+    print(f"energy-W2: floor {floor:.3f}, ours {found[0]:.3f} and {found[1]:.3f} kT")
+    assert max(found) < floor + 0.1

@@ -40,7 +40,7 @@ from gibbsite.core.reference import ends
 from gibbsite.energies import Rescaled
 from gibbsite.testing.law import LawViolation, bounded, chi_square, name_of, rounding, z_test
 from gibbsite.testing.problems import few_states, numbers, states
-from gibbsite.testing.sites import SITES, check_sites
+from gibbsite.testing.sites import ADDED, SITES, check_sites
 from gibbsite.thermo import enumerate_log_z, quadrature
 
 CENTRES = 8  # laws q against which draws are weighed
@@ -354,7 +354,8 @@ def check_forwarding(energy: AbstractEnergy, *, points: int = 32, draws: int = 2
         if isinstance(form, Tempered) and capability(energy, Marginal) is not None and capability(form, Marginal) is None:
             raise LawViolation(f"{name_of(form)}: the guess of hidden variables of {name_of(energy)} is lost.")
         if isinstance(form, Tempered | Sum):
-            lost = [view.__name__ for view in SITES if capability(energy, view) is not None and capability(form, view) is None]
+            kept = SITES if isinstance(form, Tempered) else ADDED
+            lost = [view.__name__ for view in kept if capability(energy, view) is not None and capability(form, view) is None]
             if lost:
                 raise LawViolation(f"{name_of(form)}: {', '.join(lost)} of {name_of(energy)} are lost.")
             check_sites(form, xs)

@@ -87,7 +87,7 @@ def copies(one: Problem, number: int) -> Problem:
 
 def torus() -> Problem:
     """Thirty-two copies of a 4 x 4 torus without field."""
-    return copies(enumerated(Ising((4, 4), as_float(0.12))), 32)  # weak, so that four switches anneal 512 spins
+    return copies(enumerated(Ising((4, 4), as_float(0.1))), 32)  # weak, so that four switches anneal 512 spins
 
 
 def glass() -> Problem:
