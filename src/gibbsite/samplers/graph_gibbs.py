@@ -11,6 +11,8 @@ from gibbsite.core import AbstractEnergy, AbstractKernel, Info, Neighbours, need
 from gibbsite.core.energy import Scalar
 from gibbsite.samplers.lanes import FINE, Lanes, advance, lanes
 
+FEW = 8  # blocks up to which a sweep is written out in the program
+
 
 class SideBySide(eqx.Module):
     """Sites by copies, with a row more than there are sites, and a generator for each site of a block and each copy."""
@@ -54,7 +56,7 @@ class GraphGibbs(AbstractKernel):
             new = jnp.where(uniform < jax.nn.sigmoid(logits), high, low).astype(state.x.dtype)
             return SideBySide(state.x.at[block].set(new), generators, state.shape), None
 
-        state, _ = jax.lax.scan(one, state, view.blocks, reverse=self.backward)
+        state, _ = jax.lax.scan(one, state, view.blocks, reverse=self.backward, unroll=len(view.blocks) <= FEW)
         return state, Info(jnp.ones(()), no_work())
 
     def position(self, state: SideBySide) -> Float[Array, "copies *x"]:

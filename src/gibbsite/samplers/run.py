@@ -203,7 +203,9 @@ def _warm_up(
     problem: Problem, carry: Carry, room: _Room, first: int, steps: int, chunk: int | None, progress: Progress, *, tune: bool
 ) -> Carry:
     """Tunes the kernel where it can be tuned, and stops a run that goes nowhere; then all is ready for the draws."""
-    adaptation = carry.kernel.adaptation() if steps and tune else None
+    if not steps:
+        return with_buffers(problem, carry, *room)
+    adaptation = carry.kernel.adaptation() if tune else None
     if adaptation is None:  # the program of the draws, whose sums are thrown away: to compile another takes longer
         carry = with_buffers(problem, carry, *room)
         carry = loop.run(problem, carry, first=first, total=steps, chunk=chunk, progress=progress)
@@ -211,8 +213,7 @@ def _warm_up(
         carry = counting(problem, carry._replace(adapt=adaptation.init(carry.kernel)))
         carry = loop.run(problem._replace(observers={}), carry, first=first, total=steps, chunk=chunk, progress=progress)
         carry = carry._replace(kernel=adaptation.final(carry.kernel, carry.adapt), adapt=None)
-    if steps:
-        check_moves(carry.kernel, carry.infos.accept_prob.float64(), steps, name_of(carry.kernel))
+    check_moves(carry.kernel, carry.infos.accept_prob.float64(), steps, name_of(carry.kernel))
     return with_buffers(problem, carry, *room)
 
 
