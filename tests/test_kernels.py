@@ -363,6 +363,11 @@ def test_draws_do_not_depend_on_the_number_of_devices() -> None:
 
 
 @pytest.mark.long
+def test_learned_metrics_and_lengths_do_not_depend_on_the_number_of_devices() -> None:
+    check_devices("registry.kernels:KERNELS", ("adaptive hmc",))
+
+
+@pytest.mark.long
 def test_populations_do_not_depend_on_the_number_of_devices() -> None:
     """On several devices draws are the same bit for bit; on one, the compiler rounds a population's energies otherwise."""
     check_devices("registry.kernels:KERNELS", ("parallel tempering",), counts=(2, 4))
