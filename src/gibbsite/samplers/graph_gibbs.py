@@ -26,8 +26,9 @@ class GraphGibbs(AbstractKernel):
     """The heat-bath sweep of `Gibbs` for all copies of a two-valued sparse graph at once: `Copies(machine, n)`.
 
     Uses `Neighbours`. One list of neighbours serves all copies, whose values lie side by side, and uniform numbers of 24 binary digits
-    come from generators in the state (`lanes`): several times as fast as chains of `Gibbs`, with 16 copies or more. A probability
-    is right to 2^-24. The order of the blocks makes the sweep irreversible; its time reversal sweeps them `backward`.
+    come from generators in the state (`lanes`). A probability is right to 2^-24. The energy is counted anew whenever it is asked
+    for, at about the price of a sweep: observe it less often, by `Repeat(GraphGibbs(), 10)`. The order
+    of the blocks makes the sweep irreversible; its time reversal sweeps them `backward`.
     """
 
     backward: bool = eqx.field(static=True, default=False, kw_only=True)
@@ -65,7 +66,7 @@ class GraphGibbs(AbstractKernel):
     def energy(self, energy: AbstractEnergy, state: SideBySide) -> Scalar:
         view, (low, high) = need(energy, Neighbours, "GraphGibbs"), values(energy.space)
         around = view.alone[:-1, None] + view.around(state.x, jnp.arange(len(view.alone) - 1)) / 2
-        return -jnp.vdot(state.x[:-1], around) / (high - low)  # a product of matrices: a sum would read copies one by one
+        return -jnp.vdot(state.x[:-1], around) / (high - low)
 
     def refresh(self, energy: AbstractEnergy, state: SideBySide, x: Array | None = None) -> SideBySide:
         return state if x is None else SideBySide(_side_by_side(x), state.lanes, state.shape)
