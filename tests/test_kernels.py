@@ -359,6 +359,11 @@ def test_tempering_recovers_masses_where_one_temperature_is_frozen() -> None:
 
 
 def test_draws_do_not_depend_on_the_number_of_devices() -> None:
+    check_devices("registry.kernels:KERNELS", ("hmc", "gibbs"), counts=(1, 4))
+
+
+@pytest.mark.long
+def test_draws_of_more_kernels_do_not_depend_on_it_either() -> None:
     check_devices("registry.kernels:KERNELS", ("ula", "mala", "hmc", "gibbs", "random walk"))
 
 

@@ -8,7 +8,22 @@ import pytest
 from gibbsite.core import Binary, Callable, Evidence, Histogram, Independent, Normal, Reals, Spins, Status
 from gibbsite.energies import GaussianMixture, Ising, NeuralEnergy
 from gibbsite.nets import MLP
-from gibbsite.samplers import MALA, ULA, Gibbs, GibbsWithGradients, ParallelTempering, Progress, Silent, choose, name_of, sample, stderr
+from gibbsite.samplers import (
+    HMC,
+    MALA,
+    ULA,
+    Gibbs,
+    GibbsWithGradients,
+    Metropolis,
+    ParallelTempering,
+    Progress,
+    Silent,
+    choose,
+    loop,
+    name_of,
+    sample,
+    stderr,
+)
 from gibbsite.samplers.checks import check_counts, check_parts
 from gibbsite.testing import problems
 
@@ -194,6 +209,16 @@ def test_an_unknown_observable_is_named() -> None:
     with pytest.raises(KeyError, match="it has energy"):
         run["magnetisation"]
     assert run.status is Status.TOO_SHORT
+
+
+@pytest.mark.parametrize(("kernel", "energy", "programs"), [(HMC(0.3, steps=2), MIX.energy, 2), (Metropolis(), problems.torus().energy, 1)])
+def test_chunks_run_one_program(kernel, energy, programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for a warm-up that tunes, one for the draws: whatever types the kernel's first states have."""
+    traces = []
+    step = loop._step
+    monkeypatch.setattr(loop, "_step", lambda *args: (traces.append(1), step(*args))[1])
+    sample(kernel, energy, chains=3, warmup=4, draws=13, chunk=5, progress=False, key=KEY)
+    assert len(traces) == programs
 
 
 def test_interruption_closes_the_bar() -> None:

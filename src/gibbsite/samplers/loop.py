@@ -83,7 +83,7 @@ def run(
 
     `after(carry, start, stop)` is called after each chunk.
     """
-    begun, size = done, chunk or min(total, FIRST)
+    begun, size, carry = done, chunk or min(total, FIRST), _strong(carry)
     while done < total:
         stop = min(done + size, total)
         clock = time.perf_counter()
@@ -96,6 +96,11 @@ def run(
             size = max(1, min(4 * size, round(size * CHUNK_SECONDS / max(time.perf_counter() - clock, 1e-4))))
         done = stop
     return carry
+
+
+def _strong(carry: Carry) -> Carry:
+    """No weakly typed arrays (of a bare 1.0): what comes out of a chunk has none, and the second one would compile anew."""
+    return jax.tree.map(lambda a: jnp.asarray(a, a.dtype) if getattr(a, "weak_type", False) else a, carry)
 
 
 @eqx.filter_jit

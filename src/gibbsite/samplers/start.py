@@ -134,5 +134,5 @@ def with_buffers(problem: Problem, carry: Carry, kept: int, traced: int) -> Carr
     carry = carry._replace(accs=spread(accs, chains, axis=1))
     if "divergent" in carry.infos.extra:
         places = jax.tree.map(lambda s: jnp.zeros((chains, *s.shape), s.dtype), struct)
-        carry = carry._replace(lost=spread(Lost(jnp.full(chains, -1), places), chains))
+        carry = carry._replace(lost=spread(Lost(jnp.full(chains, -1, jnp.int32), places), chains))
     return carry._replace(kept=spread(buffer, chains, axis=1), traces=spread(traces, chains, axis=1) if traces else None)

@@ -2,8 +2,9 @@
 
 import dataclasses
 from collections.abc import Callable as Function
+from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,6 +19,7 @@ from gibbsite.testing.problems import Problem, few_states, numbers, states
 from gibbsite.thermo import anneal
 
 ENOUGH = 100  # moves whose share is compared with a probability
+BATCH = 2**13  # chains that move side by side
 COUNTED = 2**12  # states whose counts are held against their probabilities
 Start = Function[[AbstractKernel, Key[Array, ""]], PyTree]
 
@@ -64,13 +66,14 @@ def check_exact_start(
     No burn-in and no autocorrelation, so the false-alarm rate is known. f = 1 says E[exp(-work)] = 1. On small discrete
     spaces the counts of all states are also held against their probabilities.
     """
-    xs, ys, work = _trajectories(kernel, problem, start, steps, draws, key)
-    weight = jnp.exp(-work)[:, None]
-    name, f = type(kernel).__name__, partial(_features, problem.energy, problem.log_z)
-    z_test(name, "exact-start law, E[exp(-work) f(y)] = E f", weight * f(ys) - f(xs))
-    if few_states(space := problem.energy.space, COUNTED) and not np.any(np.asarray(work)):
+    walk = _walks(kernel, problem, start=start, steps=steps, draws=draws, key=key)
+    weight, name = np.exp(-walk.work)[:, None], type(kernel).__name__
+    z_test(name, "exact-start law, E[exp(-work) f(y)] = E f", weight * walk.g - walk.f)
+    if few_states(space := problem.energy.space, COUNTED) and not np.any(walk.work):
         law = np.asarray(jax.nn.softmax(-jax.vmap(problem.energy)(states(space))), np.float64)
-        chi_square(name, "exact-start law, counts of states", np.bincount(numbers(space, ys), minlength=len(law)), law / law.sum())
+        chi_square(
+            name, "exact-start law, counts of states", np.bincount(numbers(space, jnp.asarray(walk.y)), minlength=len(law)), law / law.sum()
+        )
 
 
 def check_moves(kernel: AbstractKernel, problem: Problem, *, draws: int = 2**14, key: Key[Array, ""]) -> None:
@@ -78,55 +81,28 @@ def check_moves(kernel: AbstractKernel, problem: Problem, *, draws: int = 2**14,
 
     On a discrete space a proposal may be x itself, which is accepted for certain: only those that are not certain count there.
     """
-    name = type(kernel).__name__
-    moved, accept, cached, energy = (
-        np.asarray(a, np.float64) for a in _one_move(kernel, problem.energy, problem.sample, jax.random.split(key, draws))
-    )
-    bounded(name, "energy of the state against energy of its position", cached - energy, 1e-4 * (1 + np.abs(energy)))
+    walk, name = _walks(kernel, problem, steps=1, draws=draws, key=key), type(kernel).__name__
+    bounded(name, "energy of the state against energy of its position", walk.cached - walk.energy, 1e-4 * (1 + np.abs(walk.energy)))
+    moved = np.any([np.any((a != b).reshape(draws, -1), axis=1) for a, b in _pairs(walk.x, walk.y)], axis=0)
     if not np.any(moved):
         raise LawViolation(f"{name}: none of {draws} chains moved in one step.")
-    counted = isinstance(problem.energy.space, Reals | Box | Torus) | (accept < 1 - 1e-4)
+    counted = isinstance(problem.energy.space, Reals | Box | Torus) | (walk.accept < 1 - 1e-4)
     if kernel.reversible and np.sum(counted) >= ENOUGH:
-        z_test(name, "acceptance stated against moves made", (moved - accept)[counted])
-
-
-@eqx.filter_jit
-def _one_move(
-    kernel: AbstractKernel, energy: AbstractEnergy, exact: Function[..., PyTree], keys: Array
-) -> tuple[Array, Array, Array, Array]:
-    def one(key: Key[Array, ""]) -> tuple[Array, Array, Array, Array]:
-        first, cache, move = jax.random.split(key, 3)
-        x = exact(key=first)
-        state, info = kernel.step(energy, kernel.init(energy, x, key=cache), key=move)
-        y = kernel.position(state)
-        moved = jnp.any(jnp.stack([jnp.any(a != b) for a, b in zip(jax.tree.leaves(x), jax.tree.leaves(y), strict=True)]))
-        return moved, jnp.mean(info.accept_prob), kernel.energy(energy, state), energy(y)
-
-    return jax.vmap(one)(keys)
+        z_test(name, "acceptance stated against moves made", (moved - walk.accept)[counted])
 
 
 def check_forgets(kernel: AbstractKernel, problem: Problem, *, draws: int = 2**13, steps: int = 500, key: Key[Array, ""]) -> None:
     """Started all at one point, chains follow the law after `steps` moves: a kernel that cannot reach a part of it is seen."""
     one, two = jax.random.split(key)
-    _, ys, _ = _trajectories(kernel, Problem(problem.energy, problem.log_z, _Same(problem.sample(key=one))), None, steps, draws, one)
-    xs = jax.vmap(lambda k: problem.sample(key=k))(jax.random.split(two, draws))
-    f, g = (np.asarray(_features(problem.energy, problem.log_z, x), np.float64) for x in (xs, ys))
-    z_test(type(kernel).__name__, f"law after {steps} moves from one point", g - f)
-
-
-class _Same(eqx.Module):
-    """One x for every key."""
-
-    x: PyTree
-
-    def __call__(self, *, key: Key[Array, ""]) -> PyTree:
-        return self.x
+    there = _walks(kernel, problem, at=problem.sample(key=one), steps=steps, draws=draws, key=one)
+    exact = _walks(kernel, problem, steps=0, draws=draws, key=two)
+    z_test(type(kernel).__name__, f"law after {steps} moves from one point", there.g - exact.f)
 
 
 def check_reversible(kernel: AbstractKernel, problem: Problem, *, draws: int = 2**18, key: Key[Array, ""]) -> None:
     """Pairs (x0, x1) and (x1, x0) have one law: E[f_i(x0) f_j(x1) - f_j(x0) f_i(x1)] = 0."""
-    xs, ys, _ = _trajectories(kernel, problem, None, 1, draws, key)
-    f, g = (np.asarray(_features(problem.energy, problem.log_z, x), np.float64) for x in (xs, ys))
+    walk = _walks(kernel, problem, steps=1, draws=draws, key=key)
+    f, g = walk.f, walk.g
     mean = (f.T @ g - g.T @ f) / draws
     square = ((f * f).T @ (g * g) + (g * g).T @ (f * f) - 2 * (f * g).T @ (f * g)) / draws
     bounded(type(kernel).__name__, "reversibility", mean, Z * np.sqrt(np.maximum(square - mean**2, 0.0) / draws) + 1e-6)
@@ -182,8 +158,9 @@ def check_compiles_once(kernel: AbstractKernel, problem: Problem, *, key: Key[Ar
 
     temper = _survives(kernel, Tempered(problem.energy, as_float(1.0)), x, key)
     spells: tuple[Function[[Any], Any], ...] = (float, lambda v: max(round(float(v)), 1), jnp.asarray)
-    for spell in spells:
-        move(respelled(kernel, spell), Tempered(problem.energy, spell(0.5)) if temper else problem.energy, x, key)
+    for spell in spells:  # lowered, not compiled: the cache of traces tells one program from several
+        at = Tempered(problem.energy, spell(0.5)) if temper else problem.energy
+        move.lower(respelled(kernel, spell), at, x, key)  # type: ignore[attr-defined]
     if len(traces) > 1:
         raise LawViolation(f"{type(kernel).__name__}: three temperatures and step sizes compiled {len(traces)} programs, not one.")
 
@@ -222,37 +199,88 @@ def _survives(kernel: AbstractKernel, energy: AbstractEnergy, x: PyTree, key: Ke
     return True
 
 
-def _trajectories(
-    kernel: AbstractKernel, problem: Problem, start: Start | None, steps: int, draws: int, key: Key[Array, ""]
-) -> tuple[PyTree, PyTree, Float[Array, " draws"]]:
-    """Exact starts, ends and works of independent chains; one program for any number of steps."""
-    return _walk(kernel, problem.energy, problem.sample, start, jnp.asarray(steps), jax.random.split(key, draws))
+class _Walks(NamedTuple):
+    """Independent chains before and after their moves, on the host: positions, features, the work of all moves.
+
+    Acceptance is that of the last move; `cached` is the energy that the kernel has at hand, `energy` that of y.
+    """
+
+    x: PyTree
+    y: PyTree
+    f: Float[Array | np.ndarray, "*draws features"]
+    g: Float[Array | np.ndarray, "*draws features"]
+    work: Float[Array | np.ndarray, "*draws"]
+    accept: Float[Array | np.ndarray, "*draws"]
+    cached: Float[Array | np.ndarray, "*draws"]
+    energy: Float[Array | np.ndarray, "*draws"]
+
+
+def _walks(
+    kernel: AbstractKernel,
+    problem: Problem,
+    *,
+    steps: int,
+    draws: int,
+    key: Key[Array, ""],
+    start: Start | None = None,
+    at: PyTree = None,
+) -> _Walks:
+    """Chains from `start`, from one point or else from exact draws: all laws run one program, a batch at a time."""
+    size, batches = min(draws, BATCH), []
+    for number in range(draws // size):
+        first, moves = jax.random.split(jax.random.fold_in(key, number))
+        if start is None:
+            xs = _exact(problem.sample, first, size) if at is None else jax.tree.map(lambda a: jnp.repeat(a[None], size, 0), at)
+            begun = _placed(kernel, problem.energy, xs, first)
+        else:
+            begun = _started(kernel, start, first, size)
+        walk = _walk(kernel, problem.energy, problem.log_z, begun, jnp.asarray(steps), moves)
+        batches.append(jax.tree.map(np.asarray, walk))
+    whole = jax.tree.map(lambda *parts: np.concatenate(parts), *batches)
+    return _Walks(whole.x, whole.y, *(np.asarray(a, np.float64) for a in whole[2:]))
 
 
 @eqx.filter_jit
-def _walk(
-    kernel: AbstractKernel, energy: AbstractEnergy, exact: Function[..., PyTree], start: Start | None, steps: Array, keys: Array
-) -> tuple[PyTree, PyTree, Float[Array, " draws"]]:
-    def one(key: Key[Array, ""]) -> tuple[PyTree, PyTree, Array]:
-        first, cache, moves = jax.random.split(key, 3)
-        state = start(kernel, first) if start else kernel.init(energy, exact(key=first), key=cache)
+def _exact(sample: Function[..., PyTree], key: Key[Array, ""], size: int) -> PyTree:
+    return jax.vmap(lambda k: sample(key=k))(jax.random.split(key, size))
 
-        def move(k: Array, carry: tuple[PyTree, Array]) -> tuple[PyTree, Array]:
+
+@eqx.filter_jit
+def _placed(kernel: AbstractKernel, energy: AbstractEnergy, xs: PyTree, key: Key[Array, ""]) -> PyTree:
+    keys = jax.random.split(key, len(jax.tree.leaves(xs)[0]))
+    return jax.vmap(lambda x, k: kernel.init(energy, x, key=k))(xs, keys)
+
+
+@eqx.filter_jit
+def _started(kernel: AbstractKernel, start: Start, key: Key[Array, ""], size: int) -> PyTree:
+    return jax.vmap(partial(start, kernel))(jax.random.split(key, size))
+
+
+@eqx.filter_jit
+def _walk(kernel: AbstractKernel, energy: AbstractEnergy, log_z: float, states: PyTree, steps: Array, key: Key[Array, ""]) -> _Walks:
+    features = partial(_features, energy, log_z)
+
+    def one(state: PyTree, moves: Key[Array, ""]) -> _Walks:
+        def move(k: Array, carry: tuple[PyTree, Array, Array]) -> tuple[PyTree, Array, Array]:
             state, info = kernel.step(energy, carry[0], key=jax.random.fold_in(moves, k))
-            return state, carry[1] + info.shadow_work
+            return state, carry[1] + info.shadow_work, jnp.mean(info.accept_prob)
 
-        last, work = jax.lax.fori_loop(0, steps, move, (state, jnp.zeros(())))
-        return kernel.position(state), kernel.position(last), work
+        last, work, accept = jax.lax.fori_loop(0, steps, move, (state, jnp.zeros(()), jnp.ones(())))
+        x, y = kernel.position(state), kernel.position(last)
+        return _Walks(x, y, features(x), features(y), work, accept, kernel.energy(energy, last), energy(y))
 
-    return jax.vmap(one)(keys)
+    return jax.vmap(one)(states, jax.random.split(key, len(jax.tree.leaves(states)[0])))
 
 
-@eqx.filter_jit
-def _features(energy: AbstractEnergy, log_z: float, xs: PyTree) -> Float[Array, "draws features"]:
+def _pairs(xs: PyTree, ys: PyTree) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    return zip(jax.tree.leaves(xs), jax.tree.leaves(ys), strict=True)
+
+
+def _features(energy: AbstractEnergy, log_z: float, x: PyTree) -> Float[Array, " features"]:
     """Bounded, asymmetric functions of x: 1, p(x)^(1/size), then tanh, its square, sine and a bump along fixed directions."""
-    flat = jnp.concatenate([leaf.reshape(len(leaf), -1) for leaf in jax.tree.leaves(xs)], axis=1)
-    axes = jax.random.normal(jax.random.key(7), (flat.shape[1], 3)) / jnp.sqrt(flat.shape[1])
-    along = jnp.concatenate([flat[:, :1], flat @ axes], axis=1)
-    density = jnp.exp(-(jax.vmap(energy)(xs) + log_z) / flat.shape[1])[:, None]
+    flat = jnp.concatenate([leaf.reshape(-1) for leaf in jax.tree.leaves(x)])
+    axes = jax.random.normal(jax.random.key(7), (flat.size, 3)) / jnp.sqrt(flat.size)
+    along = jnp.concatenate([flat[:1], flat @ axes])
+    density = jnp.exp(-(energy(x) + log_z) / flat.size)[None]
     waves = [jnp.tanh(along), jnp.tanh(along) ** 2, jnp.sin(1.3 * along + 0.4), jnp.exp(-((along - 0.7) ** 2))]
-    return jnp.concatenate([jnp.ones_like(density), density, *waves], axis=1)
+    return jnp.concatenate([jnp.ones(1), density, *waves])
