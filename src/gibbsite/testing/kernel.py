@@ -228,10 +228,10 @@ def _walks(
     """Chains from `start`, from one point or else from exact draws: all laws run one program, a batch at a time."""
     size, batches = min(draws, BATCH), []
     for number in range(draws // size):
-        first, moves = jax.random.split(jax.random.fold_in(key, number))
+        first, cache, moves = jax.random.split(jax.random.fold_in(key, number), 3)
         if start is None:
             xs = _exact(problem.sample, first, size) if at is None else jax.tree.map(lambda a: jnp.repeat(a[None], size, 0), at)
-            begun = _placed(kernel, problem.energy, xs, first)
+            begun = _placed(kernel, problem.energy, xs, cache)
         else:
             begun = _started(kernel, start, first, size)
         walk = _walk(kernel, problem.energy, problem.log_z, begun, jnp.asarray(steps), moves)
