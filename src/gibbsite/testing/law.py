@@ -1,11 +1,13 @@
 """What a law raises, and the tests that laws share."""
 
+import equinox as eqx
+import jax
 import numpy as np
+from jaxtyping import Array, Float, PyTree
 
 from gibbsite.core import AbstractEnergy, ArrayLike
 
 Z = 5.6  # false alarms of one two-sided test: 2 in 10^8
-
 
 EPS = float(np.finfo(np.float32).eps)
 
@@ -18,6 +20,12 @@ def name_of(energy: AbstractEnergy) -> str:
     """The class of an energy, with that of the energy inside it."""
     inner = getattr(energy, "energy", None)
     return f"{type(energy).__name__}({name_of(inner)})" if isinstance(inner, AbstractEnergy) else type(energy).__name__
+
+
+@eqx.filter_jit
+def energies_of(energy: AbstractEnergy, xs: PyTree) -> Float[Array, " n"]:
+    """Energies of a batch, in one program that the laws share."""
+    return jax.vmap(energy)(xs)
 
 
 def rounding(energies: ArrayLike) -> np.ndarray:

@@ -18,7 +18,7 @@ from gibbsite.core import (
     two_valued,
     values,
 )
-from gibbsite.testing.law import LawViolation, bounded, name_of, rounding
+from gibbsite.testing.law import LawViolation, bounded, energies_of, name_of, rounding
 
 ADDED = (Conditionals, Pairwise, LocalFields)  # that a sum has where both have it
 SITES = (*ADDED, Neighbours)
@@ -85,7 +85,7 @@ def check_pairwise(energy: AbstractEnergy, view: Pairwise, xs: Float[Array, "n *
         apart = (1 - jnp.cos(one - other)) / 2 if isinstance(energy.space, Torus) else one != other
         return jnp.sum(apart * view.gaps) - _alone(energy.space, view.alone, x)
 
-    truth, found = (np.asarray(jax.jit(jax.vmap(f))(xs), np.float64) for f in (energy, rebuilt))
+    truth, found = (np.asarray(a, np.float64) for a in (energies_of(energy, xs), jax.jit(jax.vmap(rebuilt))(xs)))
     gap = found - truth
     bounded(name_of(energy), "bonds and single sites against the energy", gap - gap[0], 2 * rounding(truth) + 2 * rounding(found))
 
@@ -138,7 +138,7 @@ def check_neighbours(energy: AbstractEnergy, view: Neighbours, xs: Float[Array, 
         total = -jnp.sum(held[:-1] * (view.alone[:-1] + around / 2)) / (high - low)
         return total, logits, need(energy, Conditionals, "the law of neighbours").logits(x)
 
-    truth = np.asarray(jax.jit(jax.vmap(energy))(xs), np.float64)
+    truth = np.asarray(energies_of(energy, xs), np.float64)
     found, logits, known = (np.asarray(a, np.float64) for a in jax.jit(jax.vmap(rebuilt))(xs))
     bounded(name, "lists of neighbours against the energy", found - truth, 2 * rounding(truth) + 2 * rounding(found))
     bounded(name, "lists of neighbours against the conditionals", logits - known, 4 * rounding(np.max(np.abs(known))))
