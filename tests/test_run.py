@@ -4,11 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from registry.twins import Impatient
 
 from gibbsite.core import Binary, Callable, Evidence, Histogram, Independent, Normal, Reals, Spins, Status
 from gibbsite.energies import GaussianMixture, Ising, NeuralEnergy
 from gibbsite.nets import MLP
-from gibbsite.samplers import MALA, ULA, Gibbs, GibbsWithGradients, ParallelTempering, Progress, Silent, choose, name_of, sample, stderr
+from gibbsite.samplers import MALA, ULA, Gibbs, GibbsWithGradients, ParallelTempering, Silent, choose, name_of, sample, stderr
 from gibbsite.samplers.checks import check_counts, check_parts
 from gibbsite.testing import problems
 
@@ -197,16 +198,7 @@ def test_an_unknown_observable_is_named() -> None:
 
 
 def test_interruption_closes_the_bar() -> None:
-    class Impatient(Progress):
-        closed = False
-
-        def advance(self, steps):
-            raise KeyboardInterrupt
-
-        def close(self):
-            self.closed = True
-
-    bar = Impatient("test", 4)
+    bar = Impatient()
     with pytest.raises(KeyboardInterrupt):
         sample(ULA(0.1), MIX.energy, chains=2, warmup=0, draws=4, progress=bar, key=KEY)
     assert bar.closed
