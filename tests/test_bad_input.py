@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from gibbsite import Tempered
 from gibbsite.cli import app
-from gibbsite.core import AbstractEnergy, Callable, Conditionals, Normal, Pairwise, Reals, Spins
-from gibbsite.energies import BoltzmannMachine, Ising
+from gibbsite.core import AbstractEnergy, Callable, Conditionals, Cycle, Normal, Pairwise, Reals, Spins, Status
+from gibbsite.energies import BoltzmannMachine, GaussianMixture, Ising
 from gibbsite.samplers import HMC, MALA, Gibbs, GibbsWithGradients, ParallelTempering, RandomWalk, SwendsenWang, sample
 
 KEY = jax.random.key(3)
@@ -17,7 +17,7 @@ UNIT = Normal(jnp.zeros(3), jnp.ones(3))
 
 
 def draw(kernel, energy, **options):
-    return sample(kernel, energy, **{"chains": 4, "warmup": 4, "draws": 8, "progress": False} | options, key=KEY)
+    return sample(kernel, energy, **{"chains": 4, "warmup": 4, "draws": 8, "progress": False, "key": KEY} | options)
 
 
 def of(fn, space=None) -> Callable:
@@ -95,12 +95,68 @@ def test_a_gradient_kernel_on_sites_is_refused_with_what_would_do() -> None:
         draw(Gibbs(), UNIT)
 
 
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"chunk": -5}, ValueError, "chunk=-5: give a whole number from 1"),
+        ({"draws": 2**31}, ValueError, "draws=2147483648: give a whole number from 1 to 2147483645"),
+        ({"warmup": 2**31 - 9}, ValueError, "steps=2147483647"),
+        ({"until": "energy"}, TypeError, r'until=stderr\("energy"\) < 0.01'),
+        ({"observe": "energy"}, TypeError, "str = 'energy': give a function of x"),
+        ({"observe": {"a": lambda x: (x[0], x[1])}}, TypeError, "The observable a gives .* it must be a real number, or an array of them"),
+        ({"observe": {"a": lambda x: None}}, TypeError, "The observable a gives None"),
+        ({"observe": {"a": lambda x: jnp.exp(1j * x[0])}}, TypeError, "The observable a gives numbers of type complex64"),
+        ({"observe": {"a": lambda x: 1.0 if x[0] > 0 else 0.0}}, TypeError, "The observable a asks for the value of x.* jnp.where"),
+        ({"energy": of(lambda x: float(np.exp(x[0])))}, TypeError, "Callable asks for the value of x.* jnp for numpy"),
+        ({"key": 3}, TypeError, r"key=3: give one random key, such as jax.random.key\(0\)"),
+        ({"key": jax.random.split(KEY, 2)}, TypeError, "give one random key"),
+        ({"chains": True}, ValueError, "chains=True"),
+        ({"kernel": MALA(0.1, [1.0, 2.0])}, ValueError, r"MALA does not fit x of shape \(3,\): it has .*scale of shape \(2,\)"),
+        ({"kernel": HMC([0.1, 0.2])}, ValueError, r"HMC does not fit x of shape \(3,\): it has step_size of shape \(2,\)"),
+        ({"kernel": "hmc"}, TypeError, "'hmc' is not a kernel: give one, such as MALA\\(0.1\\), or \"auto\""),
+        ({"kernel": "auto", "energy": Ising}, TypeError, "is not an energy"),
+        ({"kernel": "auto", "energy": jnp.sum}, TypeError, "a function becomes one by Callable"),
+        ({"energy": Callable(lambda k, x: jnp.sum(x), None, 3)}, TypeError, r"Callable has the space 3: give one, such as Reals\(3\)"),
+        ({"keep": 1, "store": __file__}, ValueError, "cannot be written .*: give another folder"),
+    ],
+)
+def test_what_would_hang_or_fail_late_is_refused(given: dict, error: type[Exception], message: str) -> None:
+    options = {"kernel": RandomWalk(0.5), "energy": UNIT} | given
+    with pytest.raises(error, match=message):
+        draw(options.pop("kernel"), options.pop("energy"), **options)
+
+
 @pytest.mark.parametrize("beta", [-1.0, float("nan"), float("inf")])
 def test_a_temperature_is_positive(beta: float) -> None:
     with pytest.raises(ValueError, match=f"Tempered has beta={beta}: give an inverse temperature"):
         Tempered(UNIT, beta)
     with pytest.raises(ValueError, match="betas="):
         ParallelTempering.over(MALA(0.1), [beta, 1.0])
+
+
+def test_parts_that_cannot_be_are_refused_when_they_are_made() -> None:
+    for make, message in (
+        (lambda: HMC(0.1, steps=2.5), "HMC has steps=2.5"),
+        (lambda: HMC(float("inf")), "HMC has step_size=inf: give a positive number"),
+        (lambda: ParallelTempering.over(MALA(0.1), []), r"ParallelTempering has betas=\[\]"),
+        (lambda: Cycle(MALA(0.1)), r"give one or more in a tuple"),
+        (lambda: Normal(0.0, -1.0), "Normal has scale=-1.0"),
+        (lambda: GaussianMixture([[0.0]], [1.0], [-1.0]), r"GaussianMixture has weights=\[-1\.\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()
+
+
+def test_a_run_goes_on_where_its_x_lives() -> None:
+    plane = draw(RandomWalk(0.5), Normal(jnp.zeros(2), jnp.ones(2)))
+    with pytest.raises(ValueError, match=r"init is a run of an x of shape \(2,\), and the energy takes \(3,\)"):
+        draw(RandomWalk(0.5), UNIT, init=plane)
+
+
+def test_frozen_chains_have_no_effective_draws() -> None:
+    """Of steps that are all refused: each chain stays at its own place, and nothing is known of the mean."""
+    run = draw(RandomWalk(1e9), of(lambda x: jnp.sum(x**2)), warmup=0, draws=64)
+    assert run.energy.ess is None and np.isnan(run.energy.stderr) and run.status is Status.NO_MOVES
 
 
 def test_blocks_hold_every_site_once() -> None:

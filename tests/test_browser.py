@@ -158,6 +158,24 @@ def test_the_explorer_shows_what_is_chosen(wide: Opened) -> None:
     page.wait_for_function(f"{HEAT}.zmin === 0")
 
 
+def test_panels_move_and_zoom_by_the_keyboard(wide: Opened) -> None:
+    """Right and up by a tenth, then to four fifths about the new centre, in all panels; 0 brings them back."""
+    page = explore(wide)
+    plots = f"[...document.querySelectorAll('{EXPLORER} .plot')]"
+    ranges = f"document.querySelector('{EXPLORER} .plot').layout"
+    view = f"[...{ranges}.xaxis.range, ...{ranges}.yaxis.range]"
+    left, right, bottom, top = page.evaluate(view)
+    page.locator(f"{EXPLORER} .plot").first.focus()
+    for key in ("ArrowRight", "ArrowUp", "+"):
+        page.keyboard.press(key)
+    wanted = [low + (0.6 + side) * (high - low) for low, high in ((left, right), (bottom, top)) for side in (-0.4, 0.4)]
+    at = "[...p.layout.xaxis.range, ...p.layout.yaxis.range]"
+    page.wait_for_function(f"{plots}.every(p => {at}.every((end, n) => Math.abs(end - {wanted}[n]) < 1e-6))")
+    page.keyboard.press("0")
+    page.wait_for_function(f"{plots}.every(p => {at}.every((end, n) => Math.abs(end - {[left, right, bottom, top]}[n]) < 1e-6))")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("Landscape of truth")
+
+
 def test_panels_move_together(wide: Opened) -> None:
     page = explore(wide)
     page.evaluate(f"Plotly.relayout(document.querySelector('{EXPLORER} .plot'), {{'xaxis.range': [0, 2], 'yaxis.range': [1, 3]}})")

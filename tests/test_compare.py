@@ -2,6 +2,7 @@
 
 import ctypes
 import dataclasses
+import io
 import json
 import os
 import pathlib
@@ -22,7 +23,7 @@ from gibbsite.compare.card import Card
 from gibbsite.compare.constants import AGREE, annealed, chosen, constants, disagreement
 from gibbsite.compare.evaluate import closeness, sample
 from gibbsite.compare.plan import card_of, listed, plan
-from gibbsite.compare.progress import StoppedError
+from gibbsite.compare.progress import Board, StoppedError
 from gibbsite.compare.store import Store
 from gibbsite.core import Estimate, Evidence, Normal, Normalised, Sampleable, Status, Sum, capability, need
 from gibbsite.data import from_array
@@ -36,6 +37,18 @@ TINY = Budget("tiny", evaluations=100_000, parameters=120, draws=128, walkers=12
 FIELDS = {"dataset", "model", "seed", "parameters", "evaluations", "seconds", "status", "metrics"}
 PARTS = {"value", "stderr", "lo", "hi", "ess", "evidence", "status"}
 MODELS = ("ebm-dsm", "flow")
+
+
+def test_an_error_leaves_no_bar_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    board = Board(1)
+    bars = board._bars
+    assert bars.live.is_started
+    with pytest.raises(ZeroDivisionError), board, board.cell("cell", "sampling", 4):
+        assert len(bars.tasks) == 2
+        raise ZeroDivisionError
+    assert len(bars.tasks) == 1 and not bars.live.is_started
 
 
 def write_points(path: pathlib.Path) -> None:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from registry.energies import ENERGIES
+from registry.twins import Around
 
 from gibbsite.core import (
     AbstractEnergy,
@@ -22,6 +23,7 @@ from gibbsite.core import (
     Pair,
     Reals,
     Sampleable,
+    Slope,
     Spins,
     Sum,
     Tempered,
@@ -42,6 +44,20 @@ KEY = jax.random.key(20)
 K_C = math.log(1 + math.sqrt(2)) / 2
 
 
+def test_a_tempered_slope_is_no_other_program() -> None:
+    traced = []
+
+    @eqx.filter_jit
+    def at(view: Slope, x: jax.Array) -> jax.Array:
+        traced.append(x)
+        return view.slope(x)
+
+    plain = Slope(jnp.negative)
+    for beta in (0.5, 2.0):
+        np.testing.assert_allclose(at(plain.tempered(jnp.asarray(beta)).plus(plain), jnp.ones(2)), -(1 + beta) * jnp.ones(2))
+    assert len(traced) == 1
+
+
 @pytest.mark.parametrize("name", ENERGIES)
 def test_laws(name: str) -> None:
     check_energy(ENERGIES[name], key=KEY)
@@ -50,16 +66,11 @@ def test_laws(name: str) -> None:
 # ---- broken twins: each must fail, and for the reason named ----
 
 
-class Wrapped(AbstractEnergy):
+class Wrapped(Around):
     """An energy whose value or views are spoilt."""
 
-    energy: AbstractEnergy
     value: object = eqx.field(static=True, default=None)
     spoil: object = eqx.field(static=True, default=None)
-
-    @property
-    def space(self):
-        return self.energy.space
 
     def __call__(self, x):
         return self.energy(x) if self.value is None else self.value(self.energy, x)

@@ -7,6 +7,7 @@ import numpy as np
 import paramax
 import pytest
 from registry import objectives as lessons
+from registry.twins import Around
 
 from gibbsite.core import AbstractEnergy, Evidence, Normal, draw, log_prob
 from gibbsite.data import load
@@ -60,13 +61,7 @@ class WithoutBase(GAN):
         return _CriticAlone(GAN.as_energy(self))
 
 
-class _CriticAlone(AbstractEnergy):
-    energy: AbstractEnergy
-
-    @property
-    def space(self):
-        return self.energy.space
-
+class _CriticAlone(Around):
     def __call__(self, z):
         return jnp.log(2 * jnp.pi) - self.energy.critic(self.energy.generator(z))
 

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from registry.twins import Around
 
 from gibbsite import Tempered
 from gibbsite.core import AbstractEnergy, Binary, Capability, Neighbours, Spins, Sum, capability, need
@@ -29,18 +30,10 @@ def test_lists_say_what_the_energy_says(machine: AbstractEnergy) -> None:
     assert abs(float(kernel.energy(copies, state) - copies(xs))) < rounding(np.asarray(copies(xs), np.float64))
 
 
-class Listed(AbstractEnergy):
+class Listed(Around):
     """An energy with lists of our choice."""
 
-    energy: AbstractEnergy
     lists: Neighbours
-
-    @property
-    def space(self):
-        return self.energy.space
-
-    def __call__(self, x):
-        return self.energy(x)
 
     def views(self) -> tuple[Capability, ...]:
         return (*(v for v in self.energy.views() if not isinstance(v, Neighbours)), self.lists)

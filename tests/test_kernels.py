@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from registry.kernels import GAUSS, KERNELS, STARTS, exact_rungs, path_of, witness
+from registry.twins import NoShadow, TurnedWork
 
-from gibbsite.core import Callable, Cycle, Geometric, Info, Mixture, Normal, Reals, Repeat, Tempering, as_float, need, no_work, schedule
+from gibbsite.core import Callable, Cycle, Geometric, Info, Mixture, Normal, Reals, Repeat, as_float, need, no_work, schedule
 from gibbsite.core.energy import Conditionals
 from gibbsite.energies import GaussianMixture
 from gibbsite.samplers import MALA, ULA, Gibbs, ParallelTempering, Silent, sample
@@ -70,12 +71,6 @@ class ColdULA(ULA):
         return new, Info(jnp.ones(()), new.energy - state.energy - hastings(state, new, self.step_size))
 
 
-class WorklessULA(ULA):
-    def step(self, energy, state, *, key):
-        state, info = ULA.step(self, energy, state, key=key)
-        return state, Info(info.accept_prob, no_work())
-
-
 class BiasedMALA(MALA):
     """log acceptance plus 0.05."""
 
@@ -123,11 +118,6 @@ class WrongSignGibbs(Gibbs):
         return SiteState(x), Info(jnp.ones(()), no_work())
 
 
-class TurnedWork(Tempering):
-    def work(self, t0, t1, x):
-        return (t0 - t1) * self.energy(x)
-
-
 class WrongSwap(ParallelTempering):
     """Swaps accepted with the sign of the work turned round."""
 
@@ -139,7 +129,7 @@ LADDER = [0.3, 0.6, 1.0]
 
 BROKEN = {
     "noise sqrt(h)": (ColdULA(0.1), MIX),
-    "no work": (WorklessULA(0.1), MIX),
+    "no work": (NoShadow(ULA(0.1)), MIX),
     "bias 0.05": (BiasedMALA(0.3), MIX),
     "no Hastings term": (NoHastings(0.3), MIX),
     "Gibbs sign": (WrongSignGibbs(), ISING),
@@ -174,7 +164,7 @@ def test_reversibility_catches_a_sweep_that_claims_it() -> None:
 
 def test_log_z_catches_missing_work() -> None:
     with pytest.raises(LawViolation, match="log Z"):
-        check_log_z(WorklessULA(0.3), MIX, key=KEY)
+        check_log_z(NoShadow(ULA(0.3)), MIX, key=KEY)
 
 
 def test_refresh_and_log_z_catch_a_stale_cache() -> None:

@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from registry.twins import Around
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.special import ive
 
-from gibbsite.core import AbstractEnergy, Conditionals, Cycle, Info, LocalFields, Pairwise, Tempered, need, no_work, values, wrapped
+from gibbsite.core import Conditionals, Cycle, Info, LocalFields, Pairwise, Tempered, need, no_work, values, wrapped
 from gibbsite.energies import XY, Copies, Ising, Potts
 from gibbsite.samplers import (
     DiscreteLangevin,
@@ -170,19 +171,11 @@ def test_two_levels_of_potts_are_spins() -> None:
 # ---- kernels that are broken ----
 
 
-class Seen(AbstractEnergy):
+class Seen(Around):
     """An energy whose bonds and fields look `gaps` and `fields` times as strong as they are."""
 
-    energy: AbstractEnergy
     gaps: float
     fields: float
-
-    @property
-    def space(self):
-        return self.energy.space
-
-    def __call__(self, x):
-        return self.energy(x)
 
     def views(self):
         view = need(self.energy, Pairwise, "Seen")

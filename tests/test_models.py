@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from registry import models as registry
+from registry.twins import Around
 
-from gibbsite.core import AbstractEnergy, Evidence, Normal, Normalised, Sampleable, Tempered, capability, draw, need, reference
+from gibbsite.core import Evidence, Normal, Normalised, Sampleable, Tempered, capability, draw, need, reference
 from gibbsite.data import load as load_data
 from gibbsite.models import PARADIGMS, Flow, FlowEnergy, InDataUnits
 from gibbsite.testing.law import LawViolation
@@ -29,14 +30,9 @@ class ForgottenJacobian(InDataUnits):
         return _Moved(self.model.as_energy(), self.shift.tree, self.scale.tree)
 
 
-class _Moved(AbstractEnergy):
-    energy: AbstractEnergy
+class _Moved(Around):
     shift: jax.Array
     scale: jax.Array
-
-    @property
-    def space(self):
-        return self.energy.space
 
     def __call__(self, x):
         return self.energy((x - self.shift) / self.scale)

@@ -23,7 +23,7 @@ from gibbsite.compare.figures import svg
 from gibbsite.compare.marks import DASHES, MARKERS, Pictures, style
 from gibbsite.compare.overview import overview
 from gibbsite.compare.panels import Shown, landscapes, log_z
-from gibbsite.compare.ranking import gap, standings
+from gibbsite.compare.ranking import gap, standings, with_means
 from gibbsite.compare.report import render
 from gibbsite.compare.scene import Scene, grid
 from gibbsite.compare.store import Cell
@@ -404,6 +404,8 @@ def test_several_seeds_show_their_mean_with_its_error() -> None:
     assert all(f"flow #{seed}" in text for seed in range(4))
     assert "flow, mean of 4" in table_html(several, None)
     assert "mean of" not in table(several[:1], plain=True)
+    mean = with_means(several, ["nll"])[0]
+    assert mean["evaluations"] == several[0]["evaluations"] and mean["seconds"] == pytest.approx(several[0]["seconds"])  # of one fit
 
 
 def test_what_annealing_leaves_open_is_no_scatter() -> None:

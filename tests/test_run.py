@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from registry.twins import Impatient
 
 from gibbsite.core import Binary, Callable, Evidence, Histogram, Independent, Normal, Reals, Spins, Status
 from gibbsite.energies import GaussianMixture, Ising, NeuralEnergy
@@ -16,7 +17,6 @@ from gibbsite.samplers import (
     GibbsWithGradients,
     Metropolis,
     ParallelTempering,
-    Progress,
     Silent,
     choose,
     loop,
@@ -222,16 +222,7 @@ def test_chunks_run_one_program(kernel, energy, programs, monkeypatch: pytest.Mo
 
 
 def test_interruption_closes_the_bar() -> None:
-    class Impatient(Progress):
-        closed = False
-
-        def advance(self, steps):
-            raise KeyboardInterrupt
-
-        def close(self):
-            self.closed = True
-
-    bar = Impatient("test", 4)
+    bar = Impatient()
     with pytest.raises(KeyboardInterrupt):
         sample(ULA(0.1), MIX.energy, chains=2, warmup=0, draws=4, progress=bar, key=KEY)
     assert bar.closed

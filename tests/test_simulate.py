@@ -109,10 +109,13 @@ def test_an_energy_of_a_file(tmp_path: pathlib.Path) -> None:
         (("ising", "--beta", "0"), "positive inverse temperature"),
         (("ising", "--beta", "nan"), "positive inverse temperature"),
         (("ising", "--chains", "0"), "chains=0"),
+        (("ising", "--beta", "1e-50"), "positive inverse temperature"),
+        (("ising", "--seed", "99999999999"), "seed=99999999999: give a whole number"),
+        (("edwards-anderson", "--set", "seed=1.5"), "seed=1.5: give a whole number"),
         (("ising", "--kernel", "mala"), "not on Spins"),
         (("ising", "--kernel", "mala"), "there are auto, discrete-langevin, gibbs, gibbs-with-gradients"),
         (("banana", "--kernel", "hcm"), "did you mean 'hmc'"),
-        (("banana", "--kernel", "hcm"), "there are auto, baoab, barker"),
+        (("banana", "--kernel", "hcm"), "there are auto, adaptive-hmc, baoab"),
         (("banana", "--kernel", "hmc", "--set", "kernel.stepsize=1"), "did you mean 'step_size'"),
         (("banana", "--kernel", "hmc", "--set", "kernel.step_size=-1"), "step_size=-1"),
         (("banana", "--set", "kernel.step_size=1"), "name a kernel with --kernel"),
@@ -127,6 +130,78 @@ def test_bad_input_is_a_sentence(words: tuple[str, ...], sentence: str) -> None:
     code, text = told(*words)
     assert code == 2 and sentence in " ".join(text.split()), text
     assert "Traceback" not in text
+
+
+OWN = """
+from __future__ import annotations
+import dataclasses
+import jax.numpy as jnp
+from beside import K
+from gibbsite import Callable
+from gibbsite.core import Reals
+
+@dataclasses.dataclass
+class Held:
+    k: float = K
+
+energy = Callable(lambda k, x: 0.5 * k * jnp.sum(x**2), Held().k, Reals(2))
+branches = Callable(lambda k, x: x[0] if x[0] > 0 else -x[0], None, Reals(2))
+typo = Callable(lambda k, x: jnp.summ(x), None, Reals(2))
+
+def build(n):
+    return Callable(lambda k, x: jnp.sum(x**2), None, Reals(n)) if n else undefined
+
+def radius(x):
+    return jnp.linalg.norm(x)
+
+def broken(x):
+    return x.nothing
+"""
+
+
+@pytest.fixture
+def own(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of the user's, and one beside it."""
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("mine.py").write_text(OWN)
+    pathlib.Path("beside.py").write_text("K = 4.0")
+
+
+@pytest.mark.usefixtures("own")
+def test_observables_of_a_file() -> None:
+    """The mean length of x under k |x|^2 / 2 in the plane is sqrt(pi / (2 k))."""
+    found = simulate("mine.py:energy", kernel="hmc", observe=["mine.py:radius"], quiet=True).run["radius"]
+    assert abs(found.value - math.sqrt(math.pi / 8)) < 5.6 * found.stderr < 0.1
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ("branches",),
+            "say what depends on x with jnp.where, and take jnp for numpy (line 13).",
+        ),
+        (("typo",), "cannot be evaluated: AttributeError: module 'jax.numpy' has no attribute 'summ' (line 14)."),
+        (("build", "--set", "n=0"), "NameError: name 'undefined' is not defined (line 17)."),
+        (("energy", "--observe", "mine.py:broken"), "mine.py:broken cannot be evaluated: AttributeError"),
+        (("energy", "--observe", "mine.py:typo"), "mine.py:typo cannot be evaluated"),
+        (("energy", "--observe", "mine.py:radius", "--observe", "mine.py:radius"), "is observed already"),
+        (("energy", "--observe", "mine.py:K"), "is a float: name a function of x"),
+        (("energy", "--out", "beside.py"), "beside.py is a file; give a folder"),
+        (("energy", "--out", "beside.py/deep/er"), "beside.py is a file; give a folder"),
+    ],
+)
+def test_what_is_wrong_with_the_users_own_lines_is_told(words: tuple[str, ...], sentence: str) -> None:
+    code, text = told(f"mine.py:{words[0]}", *words[1:])
+    assert code == 2 and sentence in " ".join(text.split()), text
+    assert "Traceback" not in text
+
+
+def test_a_comparison_is_not_overwritten(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "card.toml").write_text("")
+    code, text = told("ising", "--out", str(tmp_path))
+    assert code == 2 and "holds a comparison; give another folder" in " ".join(text.split())
 
 
 def test_settings_are_read() -> None:
@@ -144,6 +219,8 @@ def test_settings_are_read() -> None:
 def test_a_kernel_by_name_with_its_parameters() -> None:
     code, text = told("banana", "--kernel", "hmc", "--set", "kernel.steps=3", "--chains", "2", "--warmup", "9", "--draws", "9")
     assert code == 0 and text.splitlines()[1].startswith("HMC: 2 chains x 9 draws"), text
+    plain = simulate("banana", kernel="hmc", chains=2, warmup=0, draws=4, quiet=True).run.kernel
+    assert float(plain.step_size) == pytest.approx(0.1) and plain.scale.shape == (2,)
     made = simulate("ising", {"side": 4, "kernel.flips": 3}, kernel="path-auxiliary", chains=2, warmup=2, draws=4, quiet=True)
     assert made.run.kernel.flips == 3 and made.run.target.side == (4, 4)
 
@@ -151,5 +228,5 @@ def test_a_kernel_by_name_with_its_parameters() -> None:
 def test_every_kernel_of_the_list_fits_somewhere() -> None:
     energies = [target(name, {}) for name in ("ising", "banana", "xy", "blume-capel")]
     fit = {name for energy in energies for name in fitting(energy)}
-    assert set(KERNELS) - fit == {"block-gibbs", "elliptical-slice"}  # hidden units, a Gaussian part
+    assert set(KERNELS) - fit == {"block-gibbs"}  # hidden units
     assert "hmc" in fitting(energies[1]) and "hmc" not in fitting(energies[0])

@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from registry.twins import Anew
 
-from gibbsite.core import AbstractKernel, Independent, Info, Normal, no_work
-from gibbsite.core import draw as draw_of
+from gibbsite.core import Independent, Normal
 from gibbsite.core.checkpoint import CheckpointError
 from gibbsite.samplers import MALA, Progress, RandomWalk, sample, to_arviz
 from gibbsite.samplers import store as stores
@@ -105,26 +105,6 @@ def test_a_folder_holds_one_run(tmp_path: pathlib.Path) -> None:
             draw(store=tmp_path, **options)
     with pytest.raises(ValueError, match="without keep="):
         draw(store=tmp_path, keep=None)
-
-
-class Anew(AbstractKernel):
-    """An exact draw, whatever x is."""
-
-    reversible = True
-    reports_work = True
-    settles_switch = False
-
-    def init(self, energy, x, *, key):
-        return x
-
-    def step(self, energy, state, *, key):
-        return draw_of(energy, key=key), Info(jnp.ones(()), no_work())
-
-    def position(self, state):
-        return state
-
-    def refresh(self, energy, state, x=None):
-        return state if x is None else x
 
 
 def test_a_product_is_stored_part_by_part(tmp_path: pathlib.Path) -> None:

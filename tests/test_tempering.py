@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from registry.kernels import GAUSS, exact_rungs
+from registry.twins import TurnedWork
 
 from gibbsite.core import Cycle, Normal, Repeat, Tempering, draw, reference
 from gibbsite.energies import Copies, GaussianMixture, edwards_anderson
@@ -153,11 +154,6 @@ def test_exact_start_catches_a_stochastic_swap_at_another_temperature() -> None:
 
 
 # ---- walks and tours ----
-
-
-class TurnedWork(Tempering):
-    def work(self, t0, t1, x):
-        return (t0 - t1) * self.energy(x)
 
 
 class WrongHop(SimulatedTempering):

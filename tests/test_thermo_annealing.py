@@ -8,14 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from registry.twins import Impatient, NoShadow, SelfReversed, Site
 
 from gibbsite.core import (
-    AbstractKernel,
     Cycle,
     Estimate,
     Evidence,
     Geometric,
-    Info,
     Linear,
     Normal,
     Repeat,
@@ -23,7 +22,6 @@ from gibbsite.core import (
     Tempering,
     as_float,
     draw,
-    no_work,
     reference,
     schedule,
 )
@@ -46,52 +44,6 @@ def exact_draws(energy, count, key):
 
 def errors(estimate: Estimate, truth: float) -> float:
     return abs(estimate.value - truth) / estimate.stderr
-
-
-class Site(AbstractKernel):
-    """Heat bath of one of two spins."""
-
-    site: int = eqx.field(static=True)
-
-    reversible = True
-    reports_work = True
-    settles_switch = False
-
-    def init(self, energy, x, *, key):
-        return x
-
-    def step(self, energy, state, *, key):
-        low, high = state.at[self.site].set(-1.0), state.at[self.site].set(1.0)
-        up = jax.random.bernoulli(key, jax.nn.sigmoid(energy(low) - energy(high)))
-        return jnp.where(up, high, low), Info(jnp.ones(()), no_work())
-
-    def position(self, state):
-        return state
-
-    def refresh(self, energy, state, x=None):
-        return state if x is None else x
-
-
-class SelfReversed(AbstractKernel):
-    """A broken twin: says that it is its own time reversal."""
-
-    inner: AbstractKernel
-
-    reversible = True
-    reports_work = True
-    settles_switch = False
-
-    def init(self, energy, x, *, key):
-        return self.inner.init(energy, x, key=key)
-
-    def step(self, energy, state, *, key):
-        return self.inner.step(energy, state, key=key)
-
-    def position(self, state):
-        return self.inner.position(state)
-
-    def refresh(self, energy, state, x=None):
-        return self.inner.refresh(energy, state, x)
 
 
 @eqx.filter_jit
@@ -155,14 +107,6 @@ def test_log_z_of_a_gaussian_with_ula_at_a_large_step():
     twin = anneal(Geometric(base, target), NoShadow(ULA(0.25)), walkers=20_000, times=times, key=KEY)
     print(f"exact {truth:.4f}, with shadow {out.log_z}, without {twin.log_z}")
     assert errors(twin.log_z, truth) > 2 * Z
-
-
-class NoShadow(SelfReversed):
-    """A broken twin: an unadjusted move that reports no work."""
-
-    def step(self, energy, state, *, key):
-        state, info = self.inner.step(energy, state, key=key)
-        return state, Info(info.accept_prob, no_work())
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +269,13 @@ class TestPerturbation:
         noise = np.random.default_rng(6).normal(size=2000)
         with pytest.raises(LawViolation, match="stated error"):
             check_coverage([Estimate(z, 1.0) for z in noise], 0.0, limit=0.12)
+
+
+def test_an_interrupted_annealing_closes_its_bar() -> None:
+    line, bar = Geometric(Normal(jnp.zeros(1), jnp.ones(1)), Normal(jnp.ones(1), jnp.ones(1))), Impatient()
+    with pytest.raises(KeyboardInterrupt):
+        anneal(line, MALA(0.1), walkers=4, times=schedule(4), progress=bar, key=KEY)
+    assert bar.closed
 
 
 def test_it_prints_as_one_line() -> None:

@@ -19,7 +19,7 @@ from gibbsite.compare.store import FullError
 from gibbsite.compare.summary import lines
 from gibbsite.compare.table import show
 from gibbsite.data import DataError
-from gibbsite.simulate import KERNELS, TARGETS, TargetError, limit, setting, simulate
+from gibbsite.simulate import KERNELS, TARGETS, Simulation, check_folder, limit, setting, simulate
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 ABOUT = "Energies defined, sampled, normalised, learned from data, and compared."
@@ -117,6 +117,9 @@ def sample(
     warmup: Annotated[int, typer.Option(help="Steps that tune the kernel and are thrown away.")] = 500,
     draws: Annotated[int, typer.Option(help="Steps of each chain; with --until, of the first round.")] = 1000,
     until: Annotated[str | None, typer.Option(metavar="NAME=ERROR", help="Sample until this error bar is so small: energy=0.01.")] = None,
+    observe: Annotated[
+        list[str] | None, typer.Option(metavar="FILE.PY:NAME", help="A function of x to measure as well; may be given again.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the random numbers.")] = 0,
     out: Annotated[pathlib.Path | None, typer.Option(help="A folder for results.json and figures; default: none are written.")] = None,
     as_json: AsJson = False,
@@ -128,16 +131,28 @@ def sample(
     """
     try:
         held = dict(setting(text) for text in settings or ())
-        done = simulate(target, held, kernel=kernel, beta=beta, chains=chains, warmup=warmup, draws=draws, until=limit(until), seed=seed)
-    except (TargetError, ValueError, TypeError) as error:
+        if out is not None:
+            check_folder(out)
+        done = simulate(
+            target,
+            held,
+            kernel=kernel,
+            beta=beta,
+            chains=chains,
+            warmup=warmup,
+            draws=draws,
+            until=limit(until),
+            observe=observe or (),
+            seed=seed,
+        )
+    except (ValueError, TypeError) as error:
         _refuse(error, debug=debug)
     except KeyboardInterrupt:
         typer.echo("Stopped.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     typer.echo(done.json() if as_json else str(done))
     if out is not None:
-        made = done.write(out)
-        typer.echo(f"Written: {', '.join(str(path) for path in made)}", err=as_json)
+        _written(done, out, err=as_json)
 
 
 @app.command(epilog="Example: gibbsite report gibbsite-default")
@@ -194,6 +209,15 @@ def main() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(INTERRUPTED)
+
+
+def _written(done: Simulation, out: pathlib.Path, *, err: bool) -> None:
+    try:
+        made = done.write(out)
+    except OSError as error:
+        typer.echo(f"gibbsite: --out {out} cannot be written ({(error.strerror or str(error)).lower()}).", err=True)
+        raise typer.Exit(FAILED) from None
+    typer.echo(f"Written: {', '.join(str(path) for path in made)}", err=err)
 
 
 def _refuse(error: Exception, *, debug: bool) -> NoReturn:

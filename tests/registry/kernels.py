@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 
 from gibbsite.core import (
-    AbstractEnergy,
     AbstractKernel,
     AbstractPath,
     Coins,
@@ -66,6 +65,7 @@ from gibbsite.samplers.blackjax import MCLMC, NUTS, AdjustedMCLMC, BlackJAX
 from gibbsite.samplers.stretch import Walkers
 from gibbsite.testing import plane, problems, spins
 from gibbsite.testing.crooks import Witness
+from registry.twins import Around
 
 _MIX, _ISING, _RBM = problems.mixture(), problems.ising(), problems.rbm()
 _GLASS, _POTTS, _CAPEL, _MACHINE, _XY = problems.glass(), problems.potts(), problems.blume_capel(), problems.machine(), problems.xy()
@@ -183,19 +183,11 @@ STARTS = {  # whole states of populations
 }
 
 
-class Known(AbstractEnergy):
+class Known(Around):
     """The energy of a problem with its constant and its exact draws as capabilities."""
 
-    energy: AbstractEnergy
     log_z: float
     sample: Callable = eqx.field(static=True)
-
-    @property
-    def space(self):
-        return self.energy.space
-
-    def __call__(self, x):
-        return self.energy(x)
 
     def views(self):
         return (*self.energy.views(), Normalised(lambda: jnp.asarray(self.log_z)), Sampleable(self.sample))

@@ -153,23 +153,28 @@ def _budget(value: Any, lines: "_Lines") -> Budget:
         return budget_named(value, lines)
     if not isinstance(value, dict):
         raise lines.error("budget", f"budget = {value!r}: give one of {', '.join(BUDGETS)}, or a table [budget]")
-    base = value.get("name", "quick")
-    start = BUDGETS.get(str(base), BUDGETS["quick"])
+    start = BUDGETS.get(str(value.get("name")), BUDGETS["quick"])
     known = [field.name for field in dataclasses.fields(Budget)]
     for entry, number in value.items():
         if entry not in known:
             raise lines.error(entry, unknown("entry of [budget]", entry, known))
-        if entry == "name" and not isinstance(number, str):
-            raise lines.error(entry, f'name = {number!r}: give a name in quotes, as in name = "mine"')
-        if entry == "name" and number not in BUDGETS and set(known) != set(value):
-            raise lines.error(entry, unknown("budget", number, BUDGETS) + ", or give every entry of [budget] yourself")
-        if entry != "name":
-            try:
-                _check_count(entry, number)
-            except CardError as error:
-                raise lines.error(entry, str(error).rstrip(".")) from error
+        if entry == "name":
+            _check_name(number, lines, whole=set(known) == set(value))
+            continue
+        try:
+            _check_count(entry, number)
+        except CardError as error:
+            raise lines.error(entry, str(error).rstrip(".")) from error
     made = dataclasses.replace(start, **value)
     return made if made == start or made.name not in BUDGETS else dataclasses.replace(made, name="custom")
+
+
+def _check_name(name: Any, lines: "_Lines", *, whole: bool) -> None:
+    """CardError unless a budget has that name, or the table is a `whole` one of its own."""
+    if not isinstance(name, str):
+        raise lines.error("name", f'name = {name!r}: give a name in quotes, as in name = "mine"')
+    if name not in BUDGETS and not whole:
+        raise lines.error("name", unknown("budget", name, BUDGETS) + ", or give every entry of [budget] yourself")
 
 
 def budget_named(name: str, lines: "_Lines | None" = None) -> Budget:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from gibbsite.compare.marks import HEADS, Mark, Palette
+from gibbsite.compare.marks import HEADS, AbstractMark, Palette
 
 BELOW = 34  # points from the axes of rows down to their legend
 
@@ -18,7 +18,7 @@ class Chart:
 
     name: str
     alt: str
-    marks: tuple[Mark, ...]
+    marks: tuple[AbstractMark, ...]
     x: str = ""
     y: str = ""
     caption: str = ""

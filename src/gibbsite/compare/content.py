@@ -13,7 +13,7 @@ from gibbsite.compare.panels import Shown
 from gibbsite.compare.scene import Scene
 from gibbsite.compare.store import Cell, Record, cell_of, safe
 from gibbsite.compare.summary import Verdict, verdicts
-from gibbsite.compare.table import by_dataset, name_of
+from gibbsite.compare.table import by_dataset, naming
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,16 +35,12 @@ class Content:
     def shown(self, dataset: str) -> list[Shown]:
         """The cells of a data set as figures show them: of each model the first seed that ended well."""
         records = by_dataset(self.records)[dataset]
-        seeds = len({r["seed"] for r in records}) > 1
-        order = {model: place for place, model in enumerate(self.card.models)}
+        name, order = naming(records), {model: place for place, model in enumerate(self.card.models)}
         first: dict[str, Record] = {}
         for record in records:
             if record["status"] != "failed":
                 first.setdefault(record["model"], record)
-        return [
-            Shown(name_of(record, seeds=seeds), order.get(model, 0), record, self.arrays.get(cell_of(record), {}))
-            for model, record in first.items()
-        ]
+        return [Shown(name(r), order.get(model, 0), r, self.arrays.get(cell_of(r), {})) for model, r in first.items()]
 
 
 def figures_of(content: Content) -> dict[str, list[Figure]]:

@@ -11,8 +11,9 @@ from gibbsite.compare.card import Budget
 from gibbsite.compare.density import Places, density
 from gibbsite.compare.progress import Board
 from gibbsite.compare.scene import extent, grid
-from gibbsite.core import AbstractModel, Estimate, Over, Slope, capability
+from gibbsite.core import AbstractModel, Estimate, Over, Slope, capability, need
 from gibbsite.data import Dataset
+from gibbsite.energies import Rescaled
 
 KEPT = 1000  # draws kept for the figures
 TESTED = 10_000  # test rows that likelihoods are taken over, at most
@@ -27,14 +28,14 @@ def evaluate(
 ) -> tuple[Metrics, dict[str, np.ndarray]]:
     """The metrics of a model by name, and the arrays its figures are drawn from."""
     drawn, annealed = jax.random.split(key)
-    board.cell(label, "sampling", 0).advance(0)
-    draws, window = sample(model, budget.draws, key=drawn), extent(data)
+    with board.cell(label, "sampling", 0) as counter:
+        counter.advance(0)  # ends here where the grid is stopped
+        draws, window = sample(model, budget.draws, key=drawn), extent(data)
     test = np.asarray(data.test[:TESTED], np.float32)
     mesh = np.empty((0, *test.shape[1:]), np.float32) if window is None else grid(window)
     places = Places(test, draws[:JUDGED], mesh.reshape(-1, *test.shape[1:]))
-    counter = board.cell(label, "annealing", budget.temperatures)
-    held, heights = density(model, data, places, budget, counter, key=annealed)
-    counter.close()
+    with board.cell(label, "annealing", budget.temperatures) as counter:
+        held, heights = density(model, data, places, budget, counter, key=annealed)
     board.check()
     held |= closeness(draws, data) | _modes(draws, data) | _turning(model, data)
     arrays = {"draws": draws[:KEPT]}
@@ -97,11 +98,11 @@ def _modes(draws: np.ndarray, data: Dataset) -> Metrics:
 
 def _turning(model: AbstractModel, data: Dataset) -> Metrics:
     """How far a learned slope is from the gradient of anything, in standard units."""
-    if model.over is not Over.DATA or (view := capability(model.as_energy(), Slope)) is None:
+    if model.over is not Over.DATA or capability(model.as_energy(), Slope) is None:
         return {}
-    shift, scale = jnp.asarray(data.shift), jnp.asarray(data.scale)
-    rows = data.standardise(data.test[:JUDGED])
-    return {"curl": metrics.curl(lambda z: scale * view.slope(shift + scale * z), rows, key=jax.random.key(3))}
+    standard = Rescaled(model.as_energy(), jnp.asarray(-data.shift / data.scale), jnp.asarray(1 / data.scale))
+    view, rows = need(standard, Slope, "curl"), data.standardise(data.test[:JUDGED])
+    return {"curl": metrics.curl(view.slope, rows, key=jax.random.key(3))}
 
 
 def noise_floors(data: Dataset, draws: int) -> Metrics:

@@ -24,6 +24,11 @@
     return { heights: energy.map(u => beta * u + logZ), mean: mean + least, entropy: beta * (mean + least) + logZ, capacity: beta ** 2 * variance };
   };
 
+  // What keys do to the view: shares of it to move by, and a factor to its width.
+  const keys = { ArrowLeft: [-.1, 0, 1], ArrowRight: [.1, 0, 1], ArrowDown: [0, -.1, 1], ArrowUp: [0, .1, 1],
+    "+": [0, 0, .8], "=": [0, 0, .8], "-": [0, 0, 1.25], "0": null, Home: null };
+  const moved = ([low, high], share, factor) => [-.5, .5].map(side => (low + high) / 2 + (share + side * factor) * (high - low));
+
   const rowsOf = (values, [rows, columns]) => Array.from({ length: rows }, (_, r) => Array.from(values.subarray(r * columns, (r + 1) * columns)));
 
   const explore = root => {
@@ -53,21 +58,36 @@
       if (places.has(ground)) return places.get(ground);
       const place = document.createElement("div");
       place.className = "ground";
-      place.innerHTML = "<b></b><div class='plot'></div><p class='small'></p>";
+      place.innerHTML = "<b></b><div class='plot' tabindex='0' role='application'></div><p class='small'></p>";
       place.querySelector("b").textContent = ground.name;
+      place.querySelector(".plot").setAttribute("aria-label", `Landscape of ${ground.name}: arrows move, plus and minus zoom, 0 returns`);
+      place.querySelector(".plot").addEventListener("keydown", pressed);
       places.set(ground, place);
       return place;
     };
 
-    const together = (plot, change) => {
-      if (moving) return;
-      const keys = Object.keys(change);
-      if (!keys.some(key => /^[xy]axis/.test(key))) return;
-      const { xaxis, yaxis } = plot.layout;
-      view = keys.some(key => key.endsWith("autorange")) ? home : { "xaxis.range": [...xaxis.range], "yaxis.range": [...yaxis.range] };
+    // Every panel but `done` to this view.
+    const look = (wanted, done = null) => {
+      view = wanted;
       moving = true;
-      const plots = [...field.querySelectorAll(".plot")].filter(other => other.data && (other !== plot || view === home));
-      Promise.all(plots.map(other => Plotly.relayout(other, structuredClone(view)))).finally(() => { moving = false; });
+      const plots = [...field.querySelectorAll(".plot")].filter(plot => plot.data && plot !== done);
+      Promise.all(plots.map(plot => Plotly.relayout(plot, structuredClone(view)))).finally(() => { moving = false; });
+    };
+
+    const together = (plot, change) => {
+      const changed = Object.keys(change).filter(name => /^[xy]axis/.test(name));
+      if (moving || !changed.length) return;
+      if (changed.some(name => name.endsWith("autorange"))) return look(home);
+      const { xaxis, yaxis } = plot.layout;
+      look({ "xaxis.range": [...xaxis.range], "yaxis.range": [...yaxis.range] }, plot);
+    };
+
+    const pressed = event => {
+      if (!(event.key in keys) || event.ctrlKey || event.altKey || event.metaKey) return;
+      event.preventDefault();
+      if (!keys[event.key]) return look(home);
+      const [right, up, factor] = keys[event.key];
+      look({ "xaxis.range": moved(view["xaxis.range"], right, factor), "yaxis.range": moved(view["yaxis.range"], up, factor) });
     };
 
     const draw = async (ground, cool, shows, limits) => {

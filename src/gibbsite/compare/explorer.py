@@ -85,7 +85,8 @@ aria-label="beta, the inverse temperature"><output>1.00</output></label><button 
 <label><input type="radio" name="size" value="large">large</label></fieldset>
 </form>
 <div class="grounds"></div>
-<p class="small">Drag to move, turn the wheel or pinch to zoom, double-click to return: all panels move together. Below each panel, in
-nats and at this temperature on this window: mean energy, entropy, and heat capacity. At beta = 1 the energy is -log p(x){unknown}.</p>
+<p class="small">Drag to move, turn the wheel or pinch to zoom, double-click to return; or focus a panel and use the arrows, plus and
+minus, and 0. All panels move together. Below each panel, in nats and at this temperature on this window: mean energy, entropy,
+and heat capacity. At beta = 1 the energy is -log p(x){unknown}.</p>
 <script type="application/json">{data}</script>
 </div>"""

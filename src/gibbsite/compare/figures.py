@@ -104,27 +104,31 @@ def files(figure: Figure) -> dict[str, bytes]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
-    first, n = figure.charts[0], len(figure.charts)
-    across = min(ACROSS, n)
+    drawn = {kind: io.BytesIO() for kind in ("png", "svg")}
     with mpl.rc_context(rc(LIGHT)):
-        down = math.ceil(n / across)
-        heights = [down * (max(c.size[1] for c in figure.charts) + 0.35), *([figure.after.size[1]] if figure.after else [])]
-        width = max(across * first.size[0], figure.after.size[0] if figure.after else 0)
-        canvas = Canvas(figsize=(width, sum(heights)), layout="constrained")
+        canvas = Canvas(layout="constrained")
         FigureCanvasAgg(canvas)
-        body, *below = canvas.subfigures(len(heights), 1, height_ratios=heights, squeeze=False).flat
-        for axes, chart in itertools.zip_longest(body.subplots(down, across, squeeze=False).flat, figure.charts):
-            if chart is None:
-                axes.set_axis_off()
-            else:
-                _titled(axes, chart)
-        if figure.after:
-            figure.after.draw(below[0].subplots(), LIGHT)
-        drawn = {kind: io.BytesIO() for kind in ("png", "svg")}
+        _fill(canvas, figure)
         _lay_out(canvas)
         canvas.savefig(drawn["png"], format="png", dpi=130, facecolor="white")
         canvas.savefig(drawn["svg"], format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
     return {kind: buffer.getvalue() for kind, buffer in drawn.items()} | {"csv": figure.csv().encode()}
+
+
+def _fill(canvas: Any, figure: Figure) -> None:
+    """All charts, row by row, and below them what they share."""
+    below, across = [figure.after] if figure.after else [], min(ACROSS, len(figure.charts))
+    down = math.ceil(len(figure.charts) / across)
+    heights = [down * (max(chart.size[1] for chart in figure.charts) + 0.35), *(chart.size[1] for chart in below)]
+    canvas.set_size_inches(max(across * figure.charts[0].size[0], *(chart.size[0] for chart in below), 0), sum(heights))
+    body, *rest = canvas.subfigures(len(heights), 1, height_ratios=heights, squeeze=False).flat
+    for axes, chart in itertools.zip_longest(body.subplots(down, across, squeeze=False).flat, figure.charts):
+        if chart is None:
+            axes.set_axis_off()
+        else:
+            _titled(axes, chart)
+    for part, chart in zip(rest, below, strict=True):
+        chart.draw(part.subplots(), LIGHT)
 
 
 def _titled(axes: Any, chart: Chart) -> None:

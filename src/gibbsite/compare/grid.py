@@ -68,31 +68,25 @@ class Grid:
         # Waited for in slices: a Ctrl-C that the system hands to another thread does not wake this one.
         while not concurrent.futures.wait([future], timeout=PAUSE).done:
             pass
+        base = _blank(cell) | {"seconds": time.perf_counter() - begun, "fingerprint": mark, "versions": versions()}
+        record = self._kept(cell, base, future)
+        self.board.finish(str(cell), _outcome(record))
+        return record
+
+    def _kept(self, cell: Cell, base: Record, future: concurrent.futures.Future[Outcome]) -> Record:
+        """What came of a cell, in its folder; what concerns all cells is raised."""
         error = future.exception()
         if isinstance(error, StoppedError):
             raise KeyboardInterrupt
         if isinstance(error, OSError) and error.errno in FULL:
             raise error  # no cell's fault, and the next would fail as well
-        base: Record = {"dataset": cell.dataset, "model": cell.model, "seed": cell.seed, "parameters": 0, "evaluations": 0}
-        base |= {
-            "seconds": time.perf_counter() - begun,
-            "status": "ok",
-            "reason": "",
-            "training": "",
-            "learning_rate": None,
-            "trials": [],
-            "metrics": {},
-        }
-        base |= {"fingerprint": mark, "versions": versions()}
         if error is not None:
             record = base | {"status": "failed", "reason": reason(error)}
             self.store.write(cell, record, {})
-        else:
-            facts, arrays, model = future.result()
-            record = base | facts
-            self.store.write(cell, record, arrays, lambda folder: save(model, folder))
-        self.board.finish(str(cell), _outcome(record))
-        return record
+            return record
+        facts, arrays, model = future.result()
+        self.store.write(cell, base | facts, arrays, lambda folder: save(model, folder))
+        return base | facts
 
     def _work(self, cell: Cell) -> Outcome:
         """Train, sample, evaluate."""
@@ -125,12 +119,12 @@ class Grid:
         train = functools.partial(fit, model, data, objective=objective)
 
         def once(rate: float, evaluations: int) -> Fit:
-            counter = self.board.cell(str(cell), "training", evaluations)
-            return train(budget=evaluations, learning_rate=rate, out=self.store.draft(cell), resume=True, progress=counter, key=last)
+            with self.board.cell(str(cell), "training", evaluations) as counter:
+                return train(budget=evaluations, learning_rate=rate, out=self.store.draft(cell), resume=True, progress=counter, key=last)
 
         def trial(rate: float, evaluations: int) -> Fit:
-            counter = self.board.cell(str(cell), f"trying learning rate {rate:.2g}", evaluations)
-            return train(budget=evaluations, learning_rate=rate, progress=counter, key=first)
+            with self.board.cell(str(cell), f"trying learning rate {rate:.2g}", evaluations) as counter:
+                return train(budget=evaluations, learning_rate=rate, progress=counter, key=first)
 
         rate, trials = tune(trial, PARADIGMS[cell.model].learning_rate, budget)
         left = budget.evaluations - sum(trial.evaluations for trial in trials)
@@ -143,6 +137,12 @@ class Grid:
             self.store.clear_draft(cell)  # or the next start would take up what has already failed
             raise FloatingPointError(fitted.reason)
         return fitted, rate, trials
+
+
+def _blank(cell: Cell) -> Record:
+    """The record of a cell of which nothing is known yet."""
+    held = {"dataset": cell.dataset, "model": cell.model, "seed": cell.seed, "parameters": 0, "evaluations": 0, "status": "ok"}
+    return held | {"reason": "", "training": "", "learning_rate": None, "trials": [], "metrics": {}}
 
 
 def reason(error: BaseException) -> str:

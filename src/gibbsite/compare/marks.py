@@ -1,5 +1,6 @@
 """Marks of a chart. Each says the same thing three ways: on Matplotlib's axes, as Plotly's traces, and as rows of numbers."""
 
+import abc
 import base64
 import dataclasses
 import io
@@ -47,17 +48,34 @@ def style(index: int) -> Style:
 
 
 @dataclasses.dataclass(frozen=True)
-class Bars:
-    """What is compared with: grey bars around `at`, perhaps with errors."""
+class AbstractMark(abc.ABC):
+    """What is drawn under one name. To add one, say how, and what the mouse finds there and a file tells of it, if anything."""
 
     label: str
+
+    @abc.abstractmethod
+    def draw(self, axes: Any, palette: Palette) -> None:
+        """On Matplotlib's axes."""
+
+    def traces(self) -> list[dict[str, Any]]:
+        """For Plotly; colours are names behind an @. None where the explorer shows it, or it is a picture."""
+        return []
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """label, x and its ends, y and its ends; none where a file of numbers has no place for it."""
+        return iter(())
+
+
+@dataclasses.dataclass(frozen=True)
+class Bars(AbstractMark):
+    """What is compared with: grey bars around `at`, perhaps with errors."""
+
     at: np.ndarray
     width: float
     heights: np.ndarray
     errors: np.ndarray | None = None
 
     def draw(self, axes: Any, palette: Palette) -> None:
-        """On Matplotlib's axes."""
         left, right = self.at - self.width / 2, self.at + self.width / 2
         edges, heights = np.append(np.stack([left, right], 1).ravel(), right[-1]), np.stack([self.heights, 0 * self.heights], 1).ravel()
         axes.stairs(heights, edges, fill=True, color=palette["rule"], label=self.label)  # one path for all bars
@@ -66,26 +84,23 @@ class Bars:
             axes.errorbar(self.at, self.heights, self.errors, fmt="none", ecolor=palette["muted"], elinewidth=0.6)
 
     def traces(self) -> list[dict[str, Any]]:
-        """For Plotly; colours are names behind an @."""
         look = {"color": "@rule", "line": {"color": "@muted", "width": 0.8}}
         trace = {"type": "bar", "name": self.label, "x": short(self.at), "y": short(self.heights), "width": self.width, "marker": look}
         return [trace if self.errors is None else trace | {"error_y": _bar(short(self.errors), None, "@muted")}]
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """label, x and its ends, y and its ends."""
         errors = np.zeros(len(self.at)) if self.errors is None else self.errors
         for x, y, error in zip(self.at, self.heights, errors, strict=True):
             yield self.label, x, x - self.width / 2, x + self.width / 2, y, y - error, y + error
 
 
 @dataclasses.dataclass(frozen=True)
-class Dots:
+class Dots(AbstractMark):
     """Points with intervals along x or y, perhaps joined; an interval that is open at an end has an arrow there.
 
     `words` are told of each point when it is pointed at; `reach` is how far an arrow goes.
     """
 
-    label: str
     look: Style
     x: np.ndarray
     y: np.ndarray
@@ -99,7 +114,6 @@ class Dots:
     size: float = 4.0
 
     def draw(self, axes: Any, palette: Palette) -> None:
-        """On Matplotlib's axes."""
         color = palette[self.look.color]
         line: Any = {"linestyle": (0, self.look.dash) if self.look.dash else "-"} if self.joined else {"linestyle": "none"}
         line |= {"marker": self.look.marker if self.marked else "", "markersize": self.size, "color": color, "label": self.label}
@@ -121,7 +135,6 @@ class Dots:
         return [(open_, sign, marker) for open_, sign, marker in ((below, -1, "<"), (above, 1, ">")) if open_.any()]
 
     def traces(self) -> list[dict[str, Any]]:
-        """For Plotly; colours are names behind an @."""
         color = f"@{self.look.color}"
         mode = "+".join(word for word, wanted in (("lines", self.joined), ("markers", self.marked)) if wanted)
         trace: dict[str, Any] = {"type": "scatter", "mode": mode, "name": self.label, "x": short(self.x), "y": short(self.y)}
@@ -149,7 +162,6 @@ class Dots:
         }
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """label, x and its ends, y and its ends."""
         for place, (x, y) in enumerate(zip(self.x, self.y, strict=True)):
             ends = [
                 (v, v) if held is None else (v - held[0][place], v + held[1][place]) for v, held in ((x, self.along_x), (y, self.along_y))
@@ -158,17 +170,15 @@ class Dots:
 
 
 @dataclasses.dataclass(frozen=True)
-class Heat:
+class Heat(AbstractMark):
     """-log p over the plane on the scale `limits`, in nats, with draws on top."""
 
-    label: str
     heights: Float[np.ndarray, "rows columns"]
     extent: tuple[float, ...]
     limits: tuple[float, float]
     draws: Float[np.ndarray, "n 2"]
 
     def draw(self, axes: Any, palette: Palette) -> None:
-        """On Matplotlib's axes."""
         low, high = self.limits
         axes.imshow(
             np.clip(self.heights, low, high), extent=self.extent, origin="lower", cmap=LANDSCAPE, vmin=low, vmax=high, aspect="auto"
@@ -177,10 +187,6 @@ class Heat:
         axes.grid(visible=False)
         for side in axes.spines.values():
             side.set_visible(True)
-
-    def traces(self) -> list[dict[str, Any]]:
-        """None: the explorer shows landscapes."""
-        return []
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """label, x, y and the energy there, as its `y`: row by row."""
@@ -192,61 +198,39 @@ class Heat:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cloud:
+class Cloud(AbstractMark):
     """Draws on an empty ground, of a model that tells no density."""
 
     draws: Float[np.ndarray, "n 2"]
-    label: str = ""
 
     def draw(self, axes: Any, palette: Palette) -> None:
-        """On Matplotlib's axes."""
         axes.scatter(*self.draws.T, s=0.9, c=palette["ink"], alpha=0.6, linewidths=0, rasterized=True)
         axes.text(0.5, 0.97, "no density", transform=axes.transAxes, ha="center", va="top", fontsize=9)
         axes.grid(visible=False)
         for side in axes.spines.values():
             side.set_visible(True)
 
-    def traces(self) -> list[dict[str, Any]]:
-        """None: the explorer shows draws."""
-        return []
-
-    def rows(self) -> Iterator[tuple[Any, ...]]:
-        """None: a file of energies has no place for it."""
-        return iter(())
-
 
 @dataclasses.dataclass(frozen=True)
-class Ramp:
+class Ramp(AbstractMark):
     """The colour scale of landscapes."""
 
     limits: tuple[float, float]
-    label: str = ""
 
     def draw(self, axes: Any, palette: Palette) -> None:
-        """On Matplotlib's axes."""
         axes.imshow(np.linspace(0, 1, 256)[None], extent=(*self.limits, 0, 1), cmap=LANDSCAPE, aspect="auto")
         axes.set(yticks=[])
         axes.grid(visible=False)
 
-    def traces(self) -> list[dict[str, Any]]:
-        """None."""
-        return []
-
-    def rows(self) -> Iterator[tuple[Any, ...]]:
-        """None."""
-        return iter(())
-
 
 @dataclasses.dataclass(frozen=True)
-class Pictures:
+class Pictures(AbstractMark):
     """Draws as a grid of grey pictures."""
 
-    label: str
     images: Float[np.ndarray, "n rows columns"]
     across: int = 8
 
     def draw(self, axes: Any, palette: Palette) -> None:
-        """On Matplotlib's axes."""
         axes.imshow(self.sheet(), cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
         axes.set_axis_off()
 
@@ -268,17 +252,10 @@ class Pictures:
         imsave(buffer, self.sheet(), cmap="gray", vmin=0, vmax=1, format="png")
         return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
-    def traces(self) -> list[dict[str, Any]]:
-        """None: a picture is what it is."""
-        return []
-
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """label, the number of the picture, then its values row by row."""
         for number, image in enumerate(self.images[: self.across**2], 1):
             yield self.label, number, *image.ravel()
-
-
-Mark = Bars | Cloud | Dots | Heat | Ramp | Pictures
 
 
 def short(values: Sequence[float] | np.ndarray) -> list[float | None]:

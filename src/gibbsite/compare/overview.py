@@ -1,6 +1,6 @@
 """The picture of a comparison: the test likelihood of every model on every data set, in order, with what is known of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from gibbsite.compare.chart import Chart, Figure
 from gibbsite.compare.marks import Dots, Style
 from gibbsite.compare.store import Record
-from gibbsite.compare.table import BADGES, by_dataset, name_of, number
+from gibbsite.compare.table import BADGES, by_dataset, naming, number
 from gibbsite.core import Evidence
 
 LOOKS = {
@@ -34,13 +34,13 @@ def overview(records: Sequence[Record]) -> Figure:
 
 
 def _chart(dataset: str, records: Sequence[Record]) -> Chart:
-    seeds = len({r["seed"] for r in records}) > 1
+    name = naming(records)
     order = sorted(records, key=lambda r: (_value(r) is None, _value(r) or 0.0))
     low, high = _frame([_nll(r) for r in order if _value(r) is not None])
     kinds = dict.fromkeys(_nll(r)["evidence"] for r in order if _value(r) is not None)
-    marks = tuple(mark for evidence in kinds for mark in _marks(evidence, order, (low, high), seeds=seeds))
-    names, notes = tuple(name_of(r, seeds=seeds) for r in order), tuple(map(_note, order))
-    alt = f"Test NLL on {dataset}: " + "; ".join(f"{name} {note}" for name, note in zip(names, notes, strict=True))
+    marks = tuple(mark for evidence in kinds for mark in _marks(evidence, order, (low, high), name))
+    names, notes = tuple(map(name, order)), tuple(map(_note, order))
+    alt = f"Test NLL on {dataset}: " + "; ".join(map(" ".join, zip(names, notes, strict=True)))
     truth = _truth(order)
     caption = "" if truth is None else "dotted: the truth itself"
     label = "test NLL  (nats per example)"
@@ -49,21 +49,21 @@ def _chart(dataset: str, records: Sequence[Record]) -> Chart:
     return Chart(dataset, alt, marks, label, "", caption, (low - margin, high + margin), rows=names, notes=notes, line=truth, size=size)
 
 
-def _marks(evidence: str, order: Sequence[Record], frame: tuple[float, float], *, seeds: bool) -> list[Dots]:
+def _marks(evidence: str, order: Sequence[Record], frame: tuple[float, float], name: Callable[[Record], str]) -> list[Dots]:
     """The dots of one kind of evidence: full where all is well, hollow where the computation is in doubt."""
     mine = [(row, r) for row, r in enumerate(order) if _value(r) is not None and _nll(r)["evidence"] == evidence]
-    name = f"{BADGES[evidence].sign} {BADGES[evidence].word}"
+    sign = f"{BADGES[evidence].sign} {BADGES[evidence].word}"
 
     def dots(held: list[tuple[int, Record]], label: str) -> Dots:
         x = np.array([min(_nll(r)["value"], frame[1]) for _, r in held])
         below, above = np.array([_ends(_nll(r), frame[1]) for _, r in held]).T
-        words = tuple(f"{name_of(r, seeds=seeds)}: {_note(r)}, {BADGES[evidence].word}" for _, r in held)
+        words = tuple(f"{name(r)}: {_note(r)}, {BADGES[evidence].word}" for _, r in held)
         rows, reach = np.array([row for row, _ in held]), 0.12 * (frame[1] - frame[0])
-        return Dots(label, LOOKS[evidence], x, rows, along_x=(below, above), words=words, hollow=label != name, reach=reach, size=4.5)
+        return Dots(label, LOOKS[evidence], x, rows, along_x=(below, above), words=words, hollow=label != sign, reach=reach, size=4.5)
 
     sure = [(row, r) for row, r in mine if _nll(r)["status"] == "ok"]
     doubtful = [(row, r) for row, r in mine if _nll(r)["status"] != "ok"]
-    return [dots(held, label) for held, label in ((sure, name), (doubtful, f"{name}, in doubt")) if held]
+    return [dots(held, label) for held, label in ((sure, sign), (doubtful, f"{sign}, in doubt")) if held]
 
 
 def _ends(metric: Mapping[str, Any], high: float) -> tuple[float, float]:

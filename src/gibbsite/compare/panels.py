@@ -1,6 +1,5 @@
 """The figures of one data set: one kind a figure, one chart a model, so that the eye compares across."""
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gibbsite.compare.chart import Chart, Figure
-from gibbsite.compare.marks import Bars, Cloud, Dots, Heat, Pictures, Ramp, Style, style
+from gibbsite.compare.marks import AbstractMark, Bars, Cloud, Dots, Heat, Pictures, Ramp, Style, style
 from gibbsite.compare.scene import Scene
 from gibbsite.compare.store import Record
 from gibbsite.compare.table import BADGES, badge, number
@@ -77,27 +76,37 @@ def landscapes(scene: Scene, shown: Sequence[Shown]) -> Figure | None:
     held = [cell for cell in shown if "landscape" in cell.arrays]
     if scene.extent is None or len(scene.extent) != 4 or not held:
         return None
-    window, (across, up), truth = scene.extent, scene.columns[:2], scene.truth
-    sure = [cell.arrays["landscape"] for cell in held if normalised(cell)] + ([] if truth is None else [truth])
+    truth = [] if scene.truth is None else [scene.truth]
+    sure = [cell.arrays["landscape"] for cell in held if normalised(cell)] + truth
     low = float(min((np.nanmin(heights) for heights in sure), default=0.0))
-
-    def chart(name: str, heights: np.ndarray, draws: np.ndarray, alt: str, caption: str) -> Chart:
-        heat = Heat("energy + log Z", heights, window, (low, low + DEPTH), draws[:KEPT])
-        return Chart(name, alt, (heat,), across, up, caption, window[:2], window[2:], size=(2.15, 2.1), legend=False)
-
-    made = [] if truth is None else [chart("truth", truth, scene.shown, f"Landscape of the truth on {scene.name} with data", "with data")]
-    for cell in shown:
-        if "landscape" in cell.arrays:
-            alt, heights = f"Energy landscape of {cell.name} on {scene.name} with its draws", cell.arrays["landscape"]
-            caption = "with its draws" if normalised(cell) else "with its draws; log Z unknown, so deepest as the deepest"
-            heights = heights if normalised(cell) else heights - np.nanmin(heights) + low
-            made.append(chart(cell.name, heights, cell.arrays["draws"], alt, caption))
-        elif "draws" in cell.arrays:
-            cloud = Cloud(cell.arrays["draws"][:KEPT])
-            alt = f"Draws of {cell.name} on {scene.name}, which has no density"
-            made.append(dataclasses.replace(made[0], name=cell.name, alt=alt, marks=(cloud,), caption="its draws alone"))
+    alt = f"Landscape of the truth on {scene.name} with data"
+    first = [_ground(scene, "truth", _heat(scene, heights, low, scene.shown), alt, "with data") for heights in truth]
+    made = (*first, *(_landscape(scene, cell, low) for cell in shown if "draws" in cell.arrays))
     text = "All on one scale, so that equal colours mean equal density."
-    return Figure("landscapes", "Energy landscapes", text, tuple(made), "squares", after=ramp((low, low + DEPTH)), wide=True)
+    return Figure("landscapes", "Energy landscapes", text, made, "squares", after=ramp((low, low + DEPTH)), wide=True)
+
+
+def _landscape(scene: Scene, cell: Shown, low: float) -> Chart:
+    """A model's energies with its draws, or its draws alone where it has no density; the colours begin at `low`."""
+    if "landscape" not in cell.arrays:
+        alt = f"Draws of {cell.name} on {scene.name}, which has no density"
+        return _ground(scene, cell.name, Cloud("", cell.arrays["draws"][:KEPT]), alt, "its draws alone")
+    alt, heights = f"Energy landscape of {cell.name} on {scene.name} with its draws", cell.arrays["landscape"]
+    caption = "with its draws" if normalised(cell) else "with its draws; log Z unknown, so deepest as the deepest"
+    heights = heights if normalised(cell) else heights - np.nanmin(heights) + low
+    return _ground(scene, cell.name, _heat(scene, heights, low, cell.arrays["draws"]), alt, caption)
+
+
+def _heat(scene: Scene, heights: np.ndarray, low: float, draws: np.ndarray) -> Heat:
+    assert scene.extent is not None
+    return Heat("energy + log Z", heights, scene.extent, (low, low + DEPTH), draws[:KEPT])
+
+
+def _ground(scene: Scene, name: str, mark: AbstractMark, alt: str, caption: str) -> Chart:
+    """One panel of the plane."""
+    assert scene.extent is not None
+    (left, right, bottom, top), (across, up) = scene.extent, scene.columns[:2]
+    return Chart(name, alt, (mark,), across, up, caption, (left, right), (bottom, top), size=(2.15, 2.1), legend=False)
 
 
 def normalised(cell: Shown) -> bool:
@@ -108,7 +117,7 @@ def normalised(cell: Shown) -> bool:
 def ramp(limits: tuple[float, float]) -> Chart:
     """The colour scale that all landscapes of a data set share."""
     label, alt = "energy + log Z = -log p(x), nats (darkest: this and above)", f"Colour scale from {limits[0]:.1f} to {limits[1]:.1f} nats"
-    return Chart("scale", alt, (Ramp(limits),), label, size=(4.2, 0.62), legend=False)
+    return Chart("scale", alt, (Ramp("", limits),), label, size=(4.2, 0.62), legend=False)
 
 
 def sheets(scene: Scene, shown: Sequence[Shown]) -> Figure | None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from gibbsite.compare.card import BUDGETS, SWITCHES, Budget, Card, CardError, budget_named, check_models, folder_name
 from gibbsite.compare.store import Cell, safe
+from gibbsite.core.checkpoint import digest
 from gibbsite.data import NAMES, Dataset, from_array, load
 from gibbsite.models import PARADIGMS
 
@@ -52,16 +52,28 @@ def plan(
     )
     check_models(card.models)
     datasets = {target.name: target} if isinstance(target, Dataset) else _load(card)
-    cells, left_out = [], []
-    for name, data in datasets.items():
-        takers = [model for model in card.models if PARADIGMS[model].accepts(data.standard_space)]
-        kind = f"{_kind(data)} data of {data.space.size} columns"
-        left_out += [f"{model} is left out on {name}: it does not take {kind}." for model in card.models if model not in takers]
-        if not takers:
-            able = [model for model in PARADIGMS if PARADIGMS[model].accepts(data.standard_space)]
-            raise CardError(f"No model of {', '.join(card.models)} takes {name}, which is {_kind(data)} data: {_remedy(able)}.")
-        cells += [Cell(name, model, number) for model in takers for number in card.seeds]
-    return Plan(card, datasets, tuple(cells), tuple(left_out))
+    takers = {name: _takers(card, data) for name, data in datasets.items()}
+    cells = tuple(Cell(name, model, number) for name in datasets for model in takers[name] for number in card.seeds)
+    left_out = tuple(
+        f"{model} is left out on {name}: it does not take {_kind(data)} data of {data.space.size} columns."
+        for name, data in datasets.items()
+        for model in card.models
+        if model not in takers[name]
+    )
+    return Plan(card, datasets, cells, left_out)
+
+
+def _takers(card: Card, data: Dataset) -> list[str]:
+    """The models of the card that take these data.
+
+    Raises:
+        CardError: there is none; those that do are listed.
+    """
+    able = [model for model, paradigm in PARADIGMS.items() if paradigm.accepts(data.standard_space)]
+    takers = [model for model in card.models if model in able]
+    if not takers:
+        raise CardError(f"No model of {', '.join(card.models)} takes {data.name}, which is {_kind(data)} data: {_remedy(able)}.")
+    return takers
 
 
 def listed(names: object) -> tuple[str, ...] | None:
@@ -114,16 +126,8 @@ def overridden(
     drop_missing: bool | None,
 ) -> Card:
     """The card with what was asked for put in place of its own entries."""
-    if budget is not None:
-        if not isinstance(budget, str | Budget):
-            raise CardError(f"budget {budget!r}: give one of {', '.join(BUDGETS)}, or a Budget.")
-        chosen = budget if isinstance(budget, Budget) else budget_named(budget)
-        usual = card.seeds == tuple(range(card.budget.seeds))
-        card = dataclasses.replace(card, budget=chosen, seeds=tuple(range(chosen.seeds)) if usual else card.seeds)
-    if seed is not None:
-        if type(seed) is not int or not 0 <= seed < 2**31:
-            raise CardError(f"seed {seed}: give a whole number from 0 to {2**31 - 1}.")
-        card = dataclasses.replace(card, seeds=tuple(range(seed, seed + len(card.seeds))))
+    card = card if budget is None else _with_budget(card, budget)
+    card = card if seed is None else _with_seed(card, seed)
     asked: dict[str, Any] = {
         "models": None if models is None else check_models(models),
         "columns": columns,
@@ -131,6 +135,20 @@ def overridden(
         "drop_missing": drop_missing,
     }
     return dataclasses.replace(card, **{name: value for name, value in asked.items() if value is not None})
+
+
+def _with_budget(card: Card, budget: object) -> Card:
+    if not isinstance(budget, str | Budget):
+        raise CardError(f"budget {budget!r}: give one of {', '.join(BUDGETS)}, or a Budget.")
+    chosen = budget if isinstance(budget, Budget) else budget_named(budget)
+    usual = card.seeds == tuple(range(card.budget.seeds))
+    return dataclasses.replace(card, budget=chosen, seeds=tuple(range(chosen.seeds)) if usual else card.seeds)
+
+
+def _with_seed(card: Card, seed: object) -> Card:
+    if type(seed) is not int or not 0 <= seed < 2**31:
+        raise CardError(f"seed {seed}: give a whole number from 0 to {2**31 - 1}.")
+    return dataclasses.replace(card, seeds=tuple(range(seed, seed + len(card.seeds))))
 
 
 def _load(card: Card) -> dict[str, Dataset]:
@@ -149,10 +167,7 @@ def _load(card: Card) -> dict[str, Dataset]:
 
 def fingerprint(data: Dataset) -> str:
     """Tells data sets apart by their content: results of other data are never taken up."""
-    sum_ = 0
-    for part in (data.train, data.validation, data.test):
-        sum_ = zlib.crc32(np.ascontiguousarray(part).tobytes(), sum_)
-    return f"{sum_:08x}"
+    return digest((data.train, data.validation, data.test))
 
 
 def _kind(data: Dataset) -> str:

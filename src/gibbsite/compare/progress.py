@@ -71,7 +71,10 @@ class Board:
         if self._stopped.is_set():
             raise StoppedError
 
-    def close(self) -> None:
+    def __enter__(self) -> "Board":
+        return self
+
+    def __exit__(self, *error: object) -> None:
         """Takes the bars away."""
         if self._bars is not None:
             self._bars.stop()

@@ -138,8 +138,9 @@ def with_means(records: Sequence[Record], names: Sequence[str]) -> list[Record]:
 def _mean(group: Sequence[Record], names: Sequence[str]) -> Record:
     sound = [record for record in group if record["status"] != "failed"]
     found = {name: estimate.record() for name in names if (estimate := pooled(sound, name)) is not None}
-    seconds = float(sum(record["seconds"] for record in group))
-    return {**group[0], **(sound[0] if sound else {}), "seed": None, "fits": len(sound), "seconds": seconds, "metrics": found}
+    spent = {name: float(np.mean([record[name] for record in sound or group])) for name in ("evaluations", "seconds")}
+    spent["evaluations"] = round(spent["evaluations"])
+    return {**group[0], **(sound[0] if sound else {}), "seed": None, "fits": len(sound), **spent, "metrics": found}
 
 
 def _weakest(metrics: Sequence[Mapping[str, Any]]) -> Evidence:

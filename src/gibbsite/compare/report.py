@@ -18,7 +18,7 @@ from gibbsite.compare.overview import overview
 from gibbsite.compare.panels import ESTIMATORS
 from gibbsite.compare.store import Record, safe
 from gibbsite.compare.summary import Verdict
-from gibbsite.compare.table import FLOOR_NOTE, by_dataset, columns_of, name_of
+from gibbsite.compare.table import FLOOR_NOTE, by_dataset, columns_of, naming
 from gibbsite.compare.tables import legend, millions, table_html
 
 __all__ = ["Content", "render", "table_html"]
@@ -98,17 +98,13 @@ def _blind(content: Content, records: Iterable[Record]) -> str:
 
 
 def _cards(content: Content, records: list[Record], said: Verdict) -> str:
-    seeds = len({r["seed"] for r in records}) > 1
-    cards = (
-        model_card(
-            record,
-            (name := name_of(record, seeds=seeds)),
-            content.about.get(record["model"], ""),
-            content.blind.get(record["model"], ""),
-            cautions_of(name, said.cautions),
-        )
-        for record in records
-    )
+    name = naming(records)
+
+    def card(record: Record) -> str:
+        about, blind = (texts.get(record["model"], "") for texts in (content.about, content.blind))
+        return model_card(record, name(record), about, blind, cautions_of(name(record), said.cautions))
+
+    cards = map(card, records)
     return f'<h3>Model cards</h3><p class="note">Everything that is known of each fit.</p><div class="models">{"".join(cards)}</div>'
 
 

@@ -13,7 +13,7 @@ from gibbsite.compare import table
 from gibbsite.compare.card import Budget, Card, CardError
 from gibbsite.compare.export import export
 from gibbsite.compare.grid import Grid
-from gibbsite.compare.plan import Names, Target, card_of, plan
+from gibbsite.compare.plan import Names, Plan, Target, card_of, plan
 from gibbsite.compare.progress import Board
 from gibbsite.compare.report import Content, render, table_html
 from gibbsite.compare.scene import Scene, scene
@@ -106,17 +106,19 @@ def compare(
     store = Store(pathlib.Path(out) if out is not None else pathlib.Path(f"gibbsite-{asked.card.name}"))
     with telling_full(store.root):
         store.claim(asked.card, fresh=fresh)
-        board = Board(len(asked.cells), quiet=quiet)
-        for line in asked.left_out:
-            board.say(line)
-        try:
-            scenes = {name: scene(held) for name, held in asked.datasets.items()}
-            write_scenes(store.root / "scenes", scenes.values())
-            records = Grid(asked, store, board).run()
-            board.say("writing the report")
-            return publish(asked.card, store, records, scenes)
-        finally:
-            board.close()
+        with Board(len(asked.cells), quiet=quiet) as board:
+            return _compared(asked, store, board)
+
+
+def _compared(asked: Plan, store: Store, board: Board) -> Comparison:
+    """Every cell of the plan, and the report."""
+    for line in asked.left_out:
+        board.say(line)
+    scenes = {name: scene(held) for name, held in asked.datasets.items()}
+    write_scenes(store.root / "scenes", scenes.values())
+    records = Grid(asked, store, board).run()
+    board.say("writing the report")
+    return publish(asked.card, store, records, scenes)
 
 
 def resumed(target: Target, out: str | pathlib.Path | None, *, fresh: bool, given: Mapping[str, object]) -> Target:

@@ -1,12 +1,12 @@
 """What a comparison says in a minute: which model to use on each data set, why, and what to beware of."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gibbsite.compare.constants import AGREE
 from gibbsite.compare.ranking import Arrays, Standing, established, gap, pooled, separated, standings
 from gibbsite.compare.store import Record
-from gibbsite.compare.table import BADGES, by_dataset, doubted, name_of, number, short
+from gibbsite.compare.table import BADGES, by_dataset, doubted, naming, number, short
 from gibbsite.core import Estimate, Evidence, Status
 
 TV_LIMIT = 0.05  # mode masses further off than this, beyond three errors, are called missed
@@ -37,15 +37,15 @@ def verdicts(records: Iterable[Record], arrays: Arrays) -> list[Verdict]:
 
 def verdict(dataset: str, records: Sequence[Record], arrays: Arrays) -> Verdict:
     """The model of lowest test NLL among those whose likelihood is established, with how far the figure can be trusted."""
-    seeds = len({r["seed"] for r in records}) > 1
-    cautions = tuple(line for record in records for line in _cautions(record, name_of(record, seeds=seeds)))
+    name = naming(records)
+    cautions = tuple(line for record in records for line in _cautions(record, name(record)))
     ranked = standings(records, arrays)
     if not ranked:
         return Verdict(dataset, None, ("No model has an established likelihood here.",), cautions)
     best, *rest = ranked
     gaps = [(other, gap(best, other)) for other in rest]
     rivals = tuple(other.model for other, found in gaps if not separated(found))
-    cautions += tuple(_too_good(records, seeds=seeds))
+    cautions += tuple(_too_good(records, name))
     behind = [_behind(other, best, found) for other, found in gaps if other is rest[0] or other.model in rivals]
     return Verdict(dataset, best.model, (_likelihood(best), *_closeness(best), *behind), cautions, rivals)
 
@@ -84,7 +84,7 @@ def _behind(other: Standing, best: Standing, found: Estimate) -> str:
     return f"{text}, an interval that holds zero: call it a tie."
 
 
-def _too_good(records: Sequence[Record], *, seeds: bool) -> list[str]:
+def _too_good(records: Sequence[Record], name: Callable[[Record], str]) -> list[str]:
     """Why a figure that is not exact may lie below the lowest whose constant is exact."""
     known = [(r, r["metrics"]["nll"]) for r in records if r["metrics"].get("nll", {}).get("value") is not None]
     exact = [(metric["value"], r) for r, metric in known if _of_exact(r)]
@@ -93,7 +93,7 @@ def _too_good(records: Sequence[Record], *, seeds: bool) -> list[str]:
     least, best = min(exact, key=lambda pair: pair[0])
     below = [(r, metric) for r, metric in known if not _of_exact(r) and metric["value"] < least]
     return [
-        f"{name_of(r, seeds=seeds)}: its NLL lies below {number(best['metrics']['nll'])} of {name_of(best, seeds=seeds)}, the lowest "
+        f"{name(r)}: its NLL lies below {number(best['metrics']['nll'])} of {name(best)}, the lowest "
         f"with an exact constant, but it is {_softness(metric)}."
         for r, metric in below
     ]

@@ -1,7 +1,7 @@
 """The table of a comparison: every number with its error, every likelihood with its evidence."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from gibbsite.compare.ranking import with_means
@@ -131,11 +131,16 @@ def badge(metric: Mapping[str, Any] | None) -> Badge | None:
     return None if metric is None else BADGES.get(metric["evidence"])
 
 
-def name_of(record: Record, *, seeds: bool) -> str:
-    """The model of a record, with its seed where the card has several; a row of means says of how many fits."""
-    if record["seed"] is None:
-        return f"{record['model']}, mean of {record['fits']}"
-    return f"{record['model']} #{record['seed']}" if seeds else record["model"]
+def naming(records: Iterable[Record]) -> Callable[[Record], str]:
+    """How records are named: the model, with its seed where there are several; a row of means says of how many fits."""
+    seeds = len({record["seed"] for record in records}) > 1
+
+    def name(record: Record) -> str:
+        if record["seed"] is None:
+            return f"{record['model']}, mean of {record['fits']}"
+        return f"{record['model']} #{record['seed']}" if seeds else record["model"]
+
+    return name
 
 
 def cell_text(record: Record, column: Column) -> str:
@@ -170,30 +175,34 @@ def table(records: Iterable[Record], *, plain: bool = False, width: int | None =
 
 def show(records: Iterable[Record], console: Any) -> None:
     """Prints one table a data set on a Rich console, and what the signs mean."""
-    from rich import box
-    from rich.table import Table
-
     records, used = list(records), set[str]()
     for dataset, group in by_dataset(records).items():
         columns = fitting(columns_of(group), console.width)
-        seeds = len({r["seed"] for r in group}) > 1
-        grid = Table(title=dataset, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-        grid.add_column("model", no_wrap=True)
-        for head in [c.head for c in columns]:
-            grid.add_column(head, justify="right", no_wrap=True)
-        grid.add_column("par.", justify="right")
-        grid.add_column("s", justify="right")
-        for record in with_means(group, [column.metric for column in columns]):
-            grid.add_row(*_row(record, columns, used, seeds=seeds))
-        floors = [floor_of(group, column) for column in columns]
-        if any(floors):
-            grid.add_row(FLOOR, *("" if floor is None else number(floor) for floor in floors), "", "", style="dim")
-        console.print(grid)
-    for name in (evidence for evidence in BADGES if evidence in used):
-        mark = BADGES[name]
-        console.print(f"  {mark.sign} {mark.word}: {mark.meaning}", style=f"{mark.colour}", markup=False)
+        rows = with_means(group, [column.metric for column in columns])
+        used |= {r["metrics"][c.metric]["evidence"] for r in rows for c in columns if c.badge and c.metric in r["metrics"]}
+        console.print(_grid(dataset, group, rows, columns))
+    for mark in (mark for evidence, mark in BADGES.items() if evidence in used):
+        console.print(f"  {mark.sign} {mark.word}: {mark.meaning}", style=mark.colour, markup=False)
     if any(doubted(record) for record in records):
         console.print(f"  {DOUBT_NOTE}", markup=False)
+
+
+def _grid(dataset: str, records: list[Record], rows: list[Record], columns: list[Column]) -> Any:
+    """The table of one data set, for Rich; `rows` are its records with those of their means."""
+    from rich import box
+    from rich.table import Table
+
+    grid = Table(title=dataset, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    grid.add_column("model", no_wrap=True)
+    for head in (*(column.head for column in columns), "par.", "s"):
+        grid.add_column(head, justify="right", no_wrap=True)
+    name = naming(records)
+    for record in rows:
+        grid.add_row(name(record), *_cells(record, columns))
+    floors = [floor_of(records, column) for column in columns]
+    if any(floors):
+        grid.add_row(FLOOR, *("" if floor is None else number(floor) for floor in floors), "", "", style="dim")
+    return grid
 
 
 def fitting(columns: list[Column], width: int) -> list[Column]:
@@ -204,15 +213,9 @@ def fitting(columns: list[Column], width: int) -> list[Column]:
     return [column for column in columns if column.metric in kept]
 
 
-def _row(record: Record, columns: list[Column], used: set[str], *, seeds: bool) -> list[Any]:
+def _cells(record: Record, columns: list[Column]) -> list[Any]:
     from rich.text import Text
 
-    cells: list[Any] = [name_of(record, seeds=seeds)]
-    for column in columns:
-        metric = record["metrics"].get(column.metric)
-        mark = badge(metric) if column.badge else None
-        if metric is not None and mark is not None:
-            used.add(metric["evidence"])
-        cells.append(Text(cell_text(record, column), style=mark.colour if mark else ""))
-    failed = record["status"] == "failed"
-    return [*cells, "failed" if failed else str(record["parameters"]), f"{record['seconds']:.0f}"]
+    marks = [badge(record["metrics"].get(column.metric)) if column.badge else None for column in columns]
+    texts = [Text(cell_text(record, c), style=mark.colour if mark else "") for c, mark in zip(columns, marks, strict=True)]
+    return [*texts, "failed" if record["status"] == "failed" else str(record["parameters"]), f"{record['seconds']:.0f}"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from gibbsite.compare.ranking import with_means
 from gibbsite.compare.store import Record
-from gibbsite.compare.table import BADGES, COLUMNS, FLOOR, Badge, Column, badge, columns_of, floor_of, name_of, number
+from gibbsite.compare.table import BADGES, COLUMNS, FLOOR, Badge, Column, badge, columns_of, floor_of, naming, number
 
 LEANING = {"green": "good", "cyan": "good", "yellow": "bound", "magenta": "bad", "red": "bad"}
 LIKELIHOOD = ("nll", "bits_per_dim", "kl", "curl")  # the rest is of the samples
@@ -24,11 +24,11 @@ def table_html(records: Iterable[Record], best: str | None) -> str:
 
 
 def _table(records: list[Record], columns: list[Column], caption: str, best: str | None, *, facts: tuple[str, ...]) -> str:
-    seeds = len({r["seed"] for r in records}) > 1
     heads = [f'<th scope="col" title="{escape(c.note)}">{escape(c.head)}</th>' for c in columns]
     heads += [f'<th scope="col">{fact}</th>' for fact in facts]
     shown = with_means(records, [column.metric for column in columns])
-    rows = [_row(record, columns, name_of(record, seeds=seeds), best=record["model"] == best, facts=facts) for record in shown]
+    name = naming(records)
+    rows = [_row(record, columns, name(record), best=record["model"] == best, facts=facts) for record in shown]
     floors = [floor_of(records, column) for column in columns]
     if any(floors):
         rows.append(_floor_row(columns, floors, facts))

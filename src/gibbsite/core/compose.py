@@ -183,8 +183,8 @@ class Mixture(AbstractRestarted):
 
 
 def _check_parts(name: str, kernels: tuple[AbstractKernel, ...]) -> None:
-    if not kernels:
-        raise ValueError(f"{name}(()) has no kernel: give at least one.")
+    if not isinstance(kernels, tuple) or not kernels:
+        raise ValueError(f"{name} has {kernels!r} for its kernels: give one or more in a tuple, such as {name}((ULA(0.1), MALA(0.1))).")
     for kernel in kernels:
         check_restarts(name, kernel)
 

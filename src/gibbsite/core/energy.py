@@ -80,14 +80,14 @@ class Conditionals(Capability):
     blocks: Float[Array, "blocks *x"]
 
     def tempered(self, beta: Scalar) -> "Conditionals":
-        return Conditionals(_Scaled(self.logits, beta), self.blocks)
+        return Conditionals(Scaled(self.logits, beta), self.blocks)
 
     def plus(self, other: "Conditionals") -> "Conditionals | None":
         # Sites without couplings carry one block; any colouring is finer than that one.
         finer = self.blocks if len(self.blocks) >= len(other.blocks) else other.blocks
         if min(len(self.blocks), len(other.blocks)) > 1:
             return None
-        return Conditionals(_Added(self.logits, other.logits), finer)
+        return Conditionals(Added(self.logits, other.logits), finer)
 
 
 class Latent(Capability):
@@ -103,7 +103,9 @@ class Latent(Capability):
     path: Function[..., Any] | None = None
 
 
-class _Scaled(eqx.Module):
+class Scaled(eqx.Module):
+    """`factor * fn(x)`: unlike a closure, another factor is no other program."""
+
     fn: Function
     factor: Scalar
 
@@ -111,7 +113,9 @@ class _Scaled(eqx.Module):
         return self.factor * self.fn(x)
 
 
-class _Added(eqx.Module):
+class Added(eqx.Module):
+    """`first(x) + second(x)`."""
+
     first: Function
     second: Function
 

@@ -21,6 +21,7 @@ from gibbsite.core.sums import Pair, zeros
 BATCHES = 32
 INDEPENDENT = 16  # chains from which on their means alone give the error
 LONG = 10  # autocorrelation times that a batch must hold: its variance is then short by 5 %
+FROZEN = 1e-6  # draws an autocorrelation time, below which batch means see but rounding
 LEAST = 15  # degrees of freedom of an error bar
 
 
@@ -141,7 +142,7 @@ def diagnose(acc: Moments) -> Diagnosis:
     status = _status(mean, spread, rhat, enough=enough)
     value, stderr = (float(v) if np.ndim(v) == 0 else v for v in (mean, np.where(spread > 0, np.sqrt(variance), np.nan)))
     half = _student_quantile(0.95, max(dof, 1)) * stderr
-    least = float(np.min(ess)) if np.all(spread > 0) else None
+    least = float(np.min(ess)) if np.all(np.isfinite(ess)) else None
     estimate = Estimate(value, stderr, value - half, value + half, ess=least)
     return Diagnosis(estimate if status is Status.OK else estimate.doubted(status), rhat, total / ess)
 
@@ -188,6 +189,7 @@ def _batch_means(means: np.ndarray, spread: Any, total: float) -> tuple[np.ndarr
         parts = means[:, : groups * joined].reshape(chains, groups, joined, *means.shape[2:]).mean(axis=2)
         dof = chains * (groups - 1)
         variance = np.asarray(np.var(parts, axis=1).sum(axis=0) / max(dof, 1) * groups / (chains * groups))
+        variance = np.where(total * variance < FROZEN * spread, np.nan, variance)  # every chain stays where it is: nothing is known
         tau = total * variance / np.where(spread > 0, spread, np.inf)
         surely = np.max(tau) * (1 + 2 * np.sqrt(2 / max(dof, 1)))  # two of its own errors above: a low one is no luck
         if total / (chains * groups) >= LONG * surely:

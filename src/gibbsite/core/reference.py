@@ -28,6 +28,9 @@ class Normal(AbstractEnergy):
     scale: Float[Array, "*x"] = eqx.field(converter=as_float)
     offset: Scalar = eqx.field(converter=as_float, default=0.0)
 
+    def __check_init__(self) -> None:
+        check_values("Normal", "scale", self.scale, lambda s: s > 0, "standard deviations, above 0")
+
     @property
     def space(self) -> AbstractSpace:
         return Reals(self.loc.shape)

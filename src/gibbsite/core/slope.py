@@ -5,7 +5,7 @@ from typing import Any
 
 from jaxtyping import Array, Float
 
-from gibbsite.core.energy import Capability, Scalar
+from gibbsite.core.energy import Added, Capability, Scalar, Scaled
 
 
 class Slope(Capability):
@@ -18,7 +18,7 @@ class Slope(Capability):
     slope: Function[[Float[Array, "*x"]], Float[Array, "*x"]]
 
     def tempered(self, beta: Scalar) -> "Slope":
-        return Slope(lambda x: beta * self.slope(x))
+        return Slope(Scaled(self.slope, beta))
 
     def plus(self, other: Any) -> "Slope":
-        return Slope(lambda x: self.slope(x) + other.slope(x))
+        return Slope(Added(self.slope, other.slope))

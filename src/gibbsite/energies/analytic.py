@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from gibbsite.core import AbstractEnergy, AbstractSpace, ArrayLike, Capability, Normalised, Reals, Sampleable, as_float
-from gibbsite.core.energy import Scalar
+from gibbsite.core.energy import Scalar, check_values
 
 
 class GaussianMixture(AbstractEnergy):
@@ -19,6 +19,10 @@ class GaussianMixture(AbstractEnergy):
     means: Float[Array, "k d"] = eqx.field(converter=as_float)
     scales: Float[Array, " k"] = eqx.field(converter=as_float)
     weights: Float[Array, " k"] = eqx.field(converter=as_float)
+
+    def __check_init__(self) -> None:
+        check_values("GaussianMixture", "scales", self.scales, lambda s: s > 0, "standard deviations, above 0")
+        check_values("GaussianMixture", "weights", self.weights, lambda w: w >= 0, "shares, none of them negative")
 
     @property
     def space(self) -> AbstractSpace:

@@ -1,5 +1,7 @@
 """What would make a run hang or mean nothing, told in a sentence: before compiling, at the start, and after warm-up."""
 
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -8,31 +10,89 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, Conditionals, LocalFields, Pairwise, capability, discrete
+from gibbsite.core import (
+    AbstractEnergy,
+    AbstractKernel,
+    AbstractObserver,
+    AbstractSpace,
+    Conditionals,
+    LocalFields,
+    Mean,
+    Pairwise,
+    capability,
+    discrete,
+)
 from gibbsite.samplers.slope import SlopeState
 
 FEW = 4  # coordinates that a sentence tells one by one
 MANY = 4096  # coordinates up to which the ones to blame are looked for
+MOST = 2**31 - 2  # steps, whose numbers make their keys; the last two are taken (`start`)
+ASKS = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError, jax.errors.TracerIntegerConversionError)
+COMPILED = "asks for the value of x, which is not known when it is compiled: say what depends on x with jnp.where, and take jnp for numpy"
 HOPELESS = 0.01  # moves accepted by all chains in a whole warm-up, in expectation, below which no run of any length will move
 
 
 def check_counts(**counts: Any) -> None:
-    """Raises ValueError naming the first count that is no whole number or too small (`warmup` and `trace` may be 0)."""
+    """Raises ValueError naming the first count that is no whole number, too small (`warmup` and `trace` may be 0) or too large."""
     for name, value in counts.items():
         least = 0 if name in ("warmup", "trace") else 1
-        if not hasattr(value, "__index__") or value < least:
-            raise ValueError(f"{name}={value}: give a whole number of at least {least}.")
+        if isinstance(value, bool) or not hasattr(value, "__index__") or not least <= value < MOST:
+            raise ValueError(f"{name}={value}: give a whole number from {least} to {MOST - 1}.")
+
+
+def check_energy(energy: Any) -> None:
+    """Raises TypeError where it is no energy on a space."""
+    if not isinstance(energy, AbstractEnergy):
+        raise TypeError(f"{energy!r} is not an energy; a function becomes one by Callable(fn, params, space).")
+    if not isinstance(energy.space, AbstractSpace):
+        raise TypeError(f"{type(energy).__name__} has the space {energy.space!r}: give one, such as Reals(3) or Spins((8, 8)).")
 
 
 def check_parts(kernel: Any, energy: Any) -> None:
     """Traces energy and kernel once without compiling, so that what does not fit is named at once."""
-    for part, kind, wanted in ((kernel, AbstractKernel, "a kernel, such as MALA(0.1)"), (energy, AbstractEnergy, "an energy")):
-        if not isinstance(part, kind):
-            raise TypeError(f"{part!r} is not {wanted}; a function becomes one by Callable(fn, params, space).")
+    check_energy(energy)
+    if not isinstance(kernel, AbstractKernel):
+        raise TypeError(f'{kernel!r} is not a kernel: give one, such as MALA(0.1), or "auto".')
     x, key = energy.space.struct(), jax.eval_shape(lambda: jax.random.key(0))
-    _check_scalar(energy, eqx.filter_eval_shape(energy, x))
+    with _compiling(type(energy).__name__):
+        _check_scalar(energy, eqx.filter_eval_shape(energy, x))
     _check_views(energy)
-    eqx.filter_eval_shape(lambda x, key: kernel.step(energy, kernel.init(energy, x, key=key), key=key), x, key)
+    try:
+        eqx.filter_eval_shape(lambda x, key: kernel.step(energy, kernel.init(energy, x, key=key), key=key), x, key)
+    except TypeError as error:
+        if "incompatible shapes" not in str(error):
+            raise
+        held = ", ".join(f"{name} of shape {leaf.shape}" for name, leaf in vars(kernel).items() if eqx.is_array(leaf))
+        raise ValueError(f"{type(kernel).__name__} does not fit x of shape {energy.space.shape}: it has {held}.") from error
+
+
+def check_key(key: Any) -> None:
+    """Raises TypeError where it is not one random key."""
+    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if (not typed and getattr(key, "dtype", None) != np.uint32) or key.shape != (() if typed else (2,)):
+        raise TypeError(f"key={key!r}: give one random key, such as jax.random.key(0).")
+
+
+def check_observers(observers: Mapping[str, AbstractObserver], energy: AbstractEnergy) -> None:
+    """Traces every observable once; raises TypeError where one is no array of real numbers."""
+    for name, observer in observers.items():
+        if name == "energy" or not isinstance(observer, Mean):
+            continue
+        with _compiling(f"The observable {name}"):
+            out = jax.eval_shape(observer.fn, energy.space.struct())
+        kind = getattr(out, "dtype", None)
+        if kind is None or not (jnp.issubdtype(kind, jnp.bool_) or jnp.issubdtype(kind, jnp.integer) or jnp.issubdtype(kind, jnp.floating)):
+            told = f"numbers of type {kind}" if kind is not None else repr(out)
+            raise TypeError(f"The observable {name} gives {told} for one configuration: it must be a real number, or an array of them.")
+
+
+@contextlib.contextmanager
+def _compiling(who: str) -> Iterator[None]:
+    """Says what to write in place of what only Python can do."""
+    try:
+        yield
+    except ASKS as error:
+        raise TypeError(f"{who} {COMPILED}.") from error
 
 
 def _check_scalar(energy: AbstractEnergy, out: Any) -> None:

@@ -7,6 +7,7 @@ from jaxtyping import Array, Key
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Reals, Torus, as_float
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
 from gibbsite.samplers.hamiltonian import TARGET
+from gibbsite.samplers.metropolis import check_whole
 from gibbsite.samplers.phase import AbstractPhaseKernel, Phase, leapfrog, lost, relaxed
 from gibbsite.samplers.slope import judged
 from gibbsite.samplers.spreads import step_and_scale
@@ -32,8 +33,7 @@ class GHMC(AbstractPhaseKernel):
     spaces = (Reals, Box, Torus)
 
     def __check_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"GHMC has steps={self.steps}: a trajectory has at least one leapfrog step.")
+        check_whole("GHMC", "steps", self.steps, "a trajectory has one leapfrog step or more, a whole number")
 
     @property
     def cost(self) -> int:

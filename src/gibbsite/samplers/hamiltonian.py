@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, as_float
 from gibbsite.core.energy import Scalar, check_values
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
-from gibbsite.samplers.metropolis import check_step
+from gibbsite.samplers.metropolis import check_step, check_whole
 from gibbsite.samplers.phase import Phase, leapfrog, lost
 from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, judged
 from gibbsite.samplers.spreads import step_and_scale
@@ -56,8 +56,7 @@ class HMC(AbstractSlopeKernel):
         check_step("HMC", self.step_size, "units of scale")
         check_units("HMC", self.scale)
         check_values("HMC", "jitter", self.jitter, lambda j: (j >= 0) & (j <= 1), "a share of the step size, from 0 to 1")
-        if self.steps < 1:
-            raise ValueError(f"HMC has steps={self.steps}: a trajectory has at least one leapfrog step.")
+        check_whole("HMC", "steps", self.steps, "a trajectory has one leapfrog step or more, a whole number")
 
     @property
     def cost(self) -> int:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from gibbsite.core import AbstractEnergy, Conditionals, Info, need, values
 from gibbsite.core.energy import Scalar
-from gibbsite.samplers.metropolis import SITES, guarded, metropolis
+from gibbsite.samplers.metropolis import SITES, check_whole, guarded, metropolis
 from gibbsite.samplers.sites import AbstractSiteKernel, SiteState, by_level, level_of
 from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate
 
@@ -54,8 +54,7 @@ class PathAuxiliary(AbstractSlopeKernel):
     settles_switch = False
 
     def __check_init__(self) -> None:
-        if self.flips < 1:
-            raise ValueError(f"PathAuxiliary has flips={self.flips}: a path changes at least one site.")
+        check_whole("PathAuxiliary", "flips", self.flips, "a path changes one site or more, a whole number")
 
     def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SlopeState:
         if self.flips > x.size:

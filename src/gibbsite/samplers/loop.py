@@ -4,7 +4,6 @@ The body knows the step's number, so the loop's bounds are arguments: any chunki
 same draws, bit for bit. While drawing, nothing is summed over chains, so devices never talk to each other.
 """
 
-import time
 from collections.abc import Callable as Function
 from typing import Any, NamedTuple
 
@@ -15,10 +14,7 @@ from jaxtyping import Array, Bool, Int, PyTree
 
 from gibbsite.core import BATCHES, AbstractEnergy, AbstractKernel, AbstractObserver, Info, Pair
 from gibbsite.core.keys import step_keys
-from gibbsite.samplers.progress import Progress
-
-FIRST = 16  # steps of the first chunk, which compiles
-CHUNK_SECONDS = 0.5  # between looks at the clock, and so at the keyboard
+from gibbsite.samplers.progress import Progress, chunks
 
 
 class Carry(NamedTuple):
@@ -83,18 +79,12 @@ def run(
 
     `after(carry, start, stop)` is called after each chunk.
     """
-    begun, size, carry = done, chunk or min(total, FIRST), _strong(carry)
-    while done < total:
-        stop = min(done + size, total)
-        clock = time.perf_counter()
-        span = Span(*(jnp.asarray(n, jnp.int32) for n in (done, stop, first, total, thin, every)))
+    carry = _strong(carry)
+    for start, stop in chunks(total, progress, done=done, chunk=chunk):
+        span = Span(*(jnp.asarray(n, jnp.int32) for n in (start, stop, first, total, thin, every)))
         carry = jax.block_until_ready(advance(problem, carry, span))
         if after is not None:
-            after(carry, done, stop)
-        progress.advance(stop - done)
-        if chunk is None and done > begun:  # the first chunk compiles and tells nothing
-            size = max(1, min(4 * size, round(size * CHUNK_SECONDS / max(time.perf_counter() - clock, 1e-4))))
-        done = stop
+            after(carry, start, stop)
     return carry
 
 

@@ -4,6 +4,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from gibbsite.core import (
@@ -77,7 +78,13 @@ def check_space(energy: AbstractEnergy, user: str, *spaces: type[AbstractSpace])
 
 def check_step(user: str, step_size: ArrayLike, unit: str) -> None:
     """Raises ValueError where a step size is not positive."""
-    check_values(user, "step_size", step_size, lambda h: h > 0, f"a positive number, in {unit}")
+    check_values(user, "step_size", step_size, lambda h: (h > 0) & np.isfinite(h), f"a positive number, in {unit}")
+
+
+def check_whole(user: str, name: str, value: Any, remedy: str) -> None:
+    """Raises ValueError where a number is not whole, or less than 1."""
+    if not hasattr(value, "__index__") or value < 1:
+        raise ValueError(f"{user} has {name}={value}: {remedy}.")
 
 
 def check_scale(user: str, scale: ArrayLike) -> None:

@@ -2,14 +2,17 @@
 
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 PATIENCE = 2.0  # seconds before anything is shown
 PAUSE = 10.0  # seconds between plain lines
+FIRST = 16  # steps of the first chunk, which compiles
+CHUNK_SECONDS = 0.5  # between looks at the clock, and so at the keyboard
 
 
 class Progress:
-    """Counts steps of one job; opens a bar (Rich) when the job has taken longer than `PATIENCE`."""
+    """Counts steps of one job; opens a bar (Rich) when the job has taken longer than `PATIENCE`, and closes it after `with`."""
 
     def __init__(self, label: str, total: int):
         self.label, self.total, self.done = label, total, 0
@@ -45,6 +48,12 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
 
 class Silent(Progress):
     """Shows nothing."""
@@ -54,3 +63,22 @@ class Silent(Progress):
 
     def advance(self, steps: int) -> None:
         self.done += steps
+
+
+def bar(label: str, total: int, *, wanted: Progress | bool) -> Progress:
+    """The one that is wanted: given, or made, or silent."""
+    if isinstance(wanted, Progress):
+        return wanted
+    return Progress(label, total) if wanted else Silent()
+
+
+def chunks(total: int, progress: Progress, *, done: int = 0, chunk: int | None = None) -> Iterator[tuple[int, int]]:
+    """Spans of `chunk` steps from `done` to `total`, or of about half a second each: so progress shows, and an interrupt is heard."""
+    begun, size = done, chunk or min(total, FIRST)
+    while done < total:
+        clock, stop = time.perf_counter(), min(done + size, total)
+        yield done, stop
+        progress.advance(stop - done)
+        if chunk is None and done > begun:  # the first chunk compiles and tells nothing
+            size = max(1, min(4 * size, round(size * CHUNK_SECONDS / max(time.perf_counter() - clock, 1e-4))))
+        done = stop

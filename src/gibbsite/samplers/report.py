@@ -1,6 +1,7 @@
 """What a sampling run returns, and how it prints."""
 
 import dataclasses
+import functools
 import html
 from typing import Any, NamedTuple
 
@@ -8,6 +9,8 @@ import numpy as np
 from jaxtyping import PyTree
 
 from gibbsite.core import AbstractEnergy, AbstractKernel, Estimate, Evidence, Status
+
+TOLD = ("accept_prob", "shadow_work", "divergent")  # infos that a run tells in its own way
 
 
 class Row(NamedTuple):
@@ -30,27 +33,22 @@ class Divergence(NamedTuple):
 class Run:
     """The result of `sample`: observables with errors, the tuned kernel, the last states; prints as a table.
 
-    Give it as `init=` to `sample` to continue. `infos` are what kernels report (acceptance and the like), averaged over all draws;
-    `by_chain` the same for each chain, on axis 0; `extras` what a kernel reports besides acceptance, with errors from the spread of
-    the chains; `lost` the last divergent moves, one a chain at most. `samples` has axes `chains draws *x`, or is None (see `keep=` and
-    `store=`); `traces` hold the values of observables after each `every` draws, `chains n *f` (see `trace=`); `why` says why this
-    kernel was chosen, if it was.
+    Give it as `init=` to `sample` to continue. `by_chain` is what kernels report (acceptance and the like), averaged over the draws
+    of each chain, on axis 0; `lost` the last divergent moves, one a chain at most. `samples` has axes `chains draws *x`, or is None
+    (see `keep=` and `store=`); `traces` hold the values of observables after each `every` draws, `chains n *f` (see `trace=`); `why`
+    says why this kernel was chosen, if it was.
     """
 
     kernel: AbstractKernel
-    target: AbstractEnergy = dataclasses.field(repr=False)
-    states: PyTree = dataclasses.field(repr=False)
+    target: AbstractEnergy
+    states: PyTree
     steps: int
-    chains: int
     draws: int
     rows: dict[str, Row]
-    infos: dict[str, np.ndarray]
-    by_chain: dict[str, np.ndarray] = dataclasses.field(repr=False)
-    lost: tuple[Divergence, ...] = dataclasses.field(repr=False)
-    extras: dict[str, Estimate]
-    status: Status
-    samples: PyTree | None = dataclasses.field(repr=False)
-    traces: dict[str, np.ndarray] = dataclasses.field(repr=False)
+    by_chain: dict[str, np.ndarray]
+    lost: tuple[Divergence, ...]
+    samples: PyTree | None
+    traces: dict[str, np.ndarray]
     every: int
     seconds: float
     why: str = ""
@@ -74,6 +72,27 @@ class Run:
     def estimates(self) -> dict[str, Estimate]:
         """The estimates by name."""
         return {name: row.estimate for name, row in self.rows.items()}
+
+    @property
+    def status(self) -> Status:
+        """The most serious status among the rows: the one that stands first in `Status`."""
+        found = {row.estimate.status for row in self.rows.values()}
+        return next((status for status in Status if status in found - {Status.OK}), Status.OK)
+
+    @property
+    def chains(self) -> int:
+        """How many there are."""
+        return len(self.by_chain["accept_prob"])
+
+    @property
+    def infos(self) -> dict[str, np.ndarray]:
+        """What kernels report, averaged over all draws."""
+        return {name: np.asarray(means.mean(axis=0)) for name, means in self.by_chain.items()}
+
+    @functools.cached_property
+    def extras(self) -> dict[str, Estimate]:
+        """What a kernel reports besides acceptance, with the standard error over chains (none of a single one)."""
+        return {name: _over_chains(means) for name, means in self.by_chain.items() if name not in TOLD}
 
     @property
     def acceptance(self) -> np.ndarray:
@@ -117,7 +136,7 @@ class Run:
 
     def _notes(self) -> list[str]:
         """What the status says; where a row is marked with a question mark, one line for each reason."""
-        found = {self.status, *(row.estimate.status for row in self.rows.values())} - {Status.OK}
+        found = {row.estimate.status for row in self.rows.values()} - {Status.OK}
         chosen = [f"{name_of(self.kernel)} was chosen: {self.why}."] if self.why else []
         told = [", ".join(f"{name} {_brief(extra)}" for name, extra in self.extras.items())] if self.extras else []
         caution = self.kernel.caution(self.infos)
@@ -136,6 +155,11 @@ class Run:
             f"{total} moves ({share:.2g} of all) of {touched} of {self.chains} chains were divergent, the last in draw {last.draw} of "
             f"chain {last.chain}, from x = {place}: the steps are too large there, and means may miss that place; take smaller ones."
         ]
+
+
+def _over_chains(means: np.ndarray) -> Estimate:
+    error = np.std(means, axis=0, ddof=1) / np.sqrt(len(means)) if len(means) > 1 else None
+    return Estimate(means.mean(axis=0), error)
 
 
 def _brief(extra: Estimate) -> str:

@@ -35,7 +35,7 @@ class AbstractTempering(AbstractKernel):
 
     def _is_ladder(self, betas: np.ndarray) -> bool:
         low = betas.ravel()[0] if betas.size else -1.0
-        rising = betas.ndim == 1 and bool(np.all(np.diff(betas) > 0)) and bool(np.isclose(betas[-1], 1.0))
+        rising = betas.ndim == 1 and betas.size > 0 and bool(np.all(np.diff(betas) > 0)) and bool(np.isclose(betas[-1], 1.0))
         return bool(rising and (low > 0 or (low == 0 and self.base is not None)))
 
     @classmethod

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Normal, Reals, as_float, draw, no_work
 from gibbsite.core.energy import Scalar, check_values
 from gibbsite.energies import Gaussian
-from gibbsite.samplers.metropolis import AbstractPointKernel, PointState, check_scale, check_space, guarded, locate, shifted
+from gibbsite.samplers.metropolis import AbstractPointKernel, PointState, check_scale, check_space, check_whole, guarded, locate, shifted
 from gibbsite.samplers.spreads import Spreads
 
 MOST = 64  # draws from an interval
@@ -68,8 +68,7 @@ class Slice(AbstractPointKernel):
     def __check_init__(self) -> None:
         check_values("Slice", "width", self.width, lambda w: w > 0, "a positive number, in units of scale")
         check_scale("Slice", self.scale)
-        if self.widths < 1:
-            raise ValueError(f"Slice has widths={self.widths}: an interval is at least one width long.")
+        check_whole("Slice", "widths", self.widths, "an interval is one width long or more, a whole number")
 
     def step(self, energy: AbstractEnergy, state: PointState, *, key: Key[Array, ""]) -> tuple[PointState, Info]:
         aim, height, lie, share, shrink = jax.random.split(key, 5)

@@ -8,24 +8,31 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Key, PyTree
 
 from gibbsite.core import BATCHES, AbstractEnergy, AbstractKernel, AbstractObserver, Mean, Sampleable, need, reference, require
-from gibbsite.core.keys import step_keys
+from gibbsite.core.keys import chain_keys, step_keys
 from gibbsite.core.sums import zeros
-from gibbsite.samplers.checks import check_start, unsound
+from gibbsite.samplers.checks import MOST, check_start, unsound
 from gibbsite.samplers.loop import Carry, Lost, Problem
 from gibbsite.samplers.report import Run
 
 Observe = Function | AbstractObserver | dict[str, Any]
 
 ATTEMPTS = 100  # draws of the base among which a chain takes the first of finite energy
-POSITION, STATE = 2**31 - 1, 2**31 - 2  # step numbers whose keys draw the first positions and states
+POSITION, STATE = MOST + 1, MOST  # step numbers whose keys draw the first positions and states
 
 
 def observers_of(observe: Observe | None) -> dict[str, AbstractObserver]:
-    """Observers by name; the energy comes first, read from the kernel's own cache."""
+    """Observers by name; the energy comes first, read from the kernel's own cache.
+
+    Raises:
+        TypeError, ValueError: one is no function, or is called "energy".
+    """
     named = observe if isinstance(observe, dict) else {} if observe is None else {_name(observe): observe}
+    for name, one in named.items():
+        if not callable(one) and not isinstance(one, AbstractObserver):
+            raise TypeError(f"observe has {name} = {one!r}: give a function of x, an observer, or a dict of them.")
     if "energy" in named:
         raise ValueError("observe has an entry named 'energy', which every run observes already; give it another name.")
     wrapped = {name: obs if isinstance(obs, AbstractObserver) else Mean(obs) for name, obs in named.items()}
@@ -40,12 +47,26 @@ def _name(observe: Any) -> str:
     return getattr(observe, "__name__", type(observe).__name__.lower())
 
 
-def start(kernel: AbstractKernel, energy: AbstractEnergy, init: "PyTree | Run | None", keys: Array) -> tuple[AbstractKernel, PyTree, int]:
-    """The kernel, the states and the number of steps already made.
+def start(
+    kernel: AbstractKernel,
+    energy: AbstractEnergy,
+    observers: dict[str, AbstractObserver],
+    init: "PyTree | Run | None",
+    chains: int,
+    key: Key[Array, ""],
+) -> tuple[Problem, Carry, int]:
+    """What the loop needs, over all devices, and the number of steps already made.
 
     Raises:
         ValueError: a chain starts where the energy or its slope is not finite.
     """
+    keys = chain_keys(key, chains)
+    kernel, states, made = _placed(kernel, energy, init, keys)
+    return Problem(energy, observers, spread(keys, chains)), Carry(kernel, spread(states, chains)), made
+
+
+def _placed(kernel: AbstractKernel, energy: AbstractEnergy, init: "PyTree | Run | None", keys: Array) -> tuple[AbstractKernel, PyTree, int]:
+    """The kernel, the states and the number of steps already made."""
     if isinstance(init, Run):
         return _continue(init, energy, len(keys))
     if init is None:
@@ -83,6 +104,9 @@ def _born(base: Sampleable, keys: Array) -> PyTree:
 def _continue(run: Run, energy: AbstractEnergy, chains: int) -> tuple[AbstractKernel, PyTree, int]:
     if run.chains != chains:
         raise ValueError(f"init is a run of {run.chains} chains; give chains={run.chains} to continue it.")
+    there = jax.tree.map(lambda s: s.shape[1:], eqx.filter_eval_shape(jax.vmap(run.kernel.position), run.states))
+    if there != energy.space.shape:
+        raise ValueError(f"init is a run of an x of shape {there}, and the energy takes {energy.space.shape}: give that run's energy.")
     # A cache is rebuilt only where the energy changed: a recomputed gradient may differ in its last bit.
     same = bool(eqx.tree_equal(run.target, energy))
     return run.kernel, run.states if same else _refresh(run.kernel, energy, run.states), run.steps
@@ -116,23 +140,27 @@ def counting(problem: Problem, carry: Carry) -> Carry:
     return carry._replace(infos=spread(infos, len(problem.keys)))
 
 
-def with_buffers(problem: Problem, carry: Carry, kept: int, traced: int) -> Carry:
+def with_buffers(problem: Problem, carry: Carry, *, kept: int, traced: int) -> Carry:
     """Empty accumulators `batches chains *acc`, sums of infos `chains *info`, room for `kept` draws and `traced` values of every chain."""
-    chains, struct = len(problem.keys), problem.energy.space.struct()
+    carry, struct = counting(problem, carry), problem.energy.space.struct()
     seen = {name: jax.ShapeDtypeStruct((), jnp.result_type(float)) if name == "energy" else struct for name in problem.observers}
-    accs = {
-        name: jax.tree.map(lambda a: jnp.zeros((BATCHES, chains, *a.shape), a.dtype), jax.eval_shape(observer.init, seen[name]))
-        for name, observer in problem.observers.items()
-    }
-    carry = counting(problem, carry)
-    buffer = jax.tree.map(lambda s: jnp.zeros((kept, chains, *s.shape), s.dtype), struct) if kept else None
-    traces = {
-        name: jax.tree.map(lambda s: jnp.zeros((traced, chains, *s.shape), s.dtype), jax.eval_shape(observer.fn, seen[name]))
-        for name, observer in problem.observers.items()
-        if traced and isinstance(observer, Mean)
-    }
-    carry = carry._replace(accs=spread(accs, chains, axis=1))
-    if "divergent" in carry.infos.extra:
-        places = jax.tree.map(lambda s: jnp.zeros((chains, *s.shape), s.dtype), struct)
-        carry = carry._replace(lost=spread(Lost(jnp.full(chains, -1, jnp.int32), places), chains))
-    return carry._replace(kept=spread(buffer, chains, axis=1), traces=spread(traces, chains, axis=1) if traces else None)
+    accs = {name: jax.eval_shape(observer.init, seen[name]) for name, observer in problem.observers.items()}
+    values = {name: jax.eval_shape(obs.fn, seen[name]) for name, obs in problem.observers.items() if isinstance(obs, Mean)}
+    return carry._replace(
+        accs=_empty(problem, accs, BATCHES),
+        kept=_empty(problem, struct, kept) if kept else None,
+        traces=_empty(problem, values, traced) if traced and values else None,
+        lost=_unlost(problem) if "divergent" in carry.infos.extra else None,
+    )
+
+
+def _empty(problem: Problem, struct: PyTree, slots: int) -> PyTree:
+    """Zeros `slots chains *a`."""
+    chains = len(problem.keys)
+    return spread(jax.tree.map(lambda s: jnp.zeros((slots, chains, *s.shape), s.dtype), struct), chains, axis=1)
+
+
+def _unlost(problem: Problem) -> Lost:
+    chains = len(problem.keys)
+    places = jax.tree.map(lambda s: jnp.zeros((chains, *s.shape), s.dtype), problem.energy.space.struct())
+    return spread(Lost(jnp.full(chains, -1, jnp.int32), places), chains)

@@ -14,7 +14,7 @@ import math
 import os
 import pathlib
 import re
-import time
+from collections.abc import Callable as Function
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,60 +23,70 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from gibbsite.core.checkpoint import digest, header, read, same, write
-from gibbsite.samplers.loop import Carry
+from gibbsite.core.checkpoint import CheckpointError, digest, header, read, same, write
+from gibbsite.samplers.loop import Carry, Problem
+from gibbsite.samplers.plan import Plan
+from gibbsite.samplers.report import name_of
+from gibbsite.samplers.sink import AbstractSink
 
 FORMAT = 1
 BLOCK = 32 * 2**20  # bytes of draws that are written at once
 LOOKS = 64  # times that the state of a run is noted, at least, where it keeps so many draws
 
 
-class Store:
-    """The folder of one run, which is told by `config`: its counts, names, and digests of its numbers.
+class Store(AbstractSink):
+    """The folder of one run, which is told by its counts, names, and digests of its numbers.
 
     Raises:
+        ValueError: the plan keeps no draws.
         ImportError: Zarr is not installed.
-        CheckpointError: the folder holds another run.
+        CheckpointError: the folder holds another run, or cannot be written.
     """
 
-    def __init__(self, folder: str | os.PathLike, config: dict[str, Any], x: PyTree, chains: int, slots: int):
-        self.folder, self.config, self.chains, self.slots = pathlib.Path(folder), {"format": FORMAT, **config}, chains, slots
-        self.x, self.zarr, self.begun, self.before = x, _zarr(), time.perf_counter(), 0.0
-        size = chains * sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(x))
-        self.ring = max(1, min(BLOCK // size, -(-slots // LOOKS)))
-        self.state = self.folder / "state"
+    def __init__(self, folder: str | os.PathLike, problem: Problem, carry: Carry, plan: Plan, first: int, begun: float):
+        if not plan.kept:
+            raise ValueError(f"store={os.fspath(folder)!r} without keep=: say every how many draws one is stored.")
+        self.folder, self.plan, self.begun, self.before = pathlib.Path(folder), plan, begun, 0.0
+        self.state, self.config, self.zarr = self.folder / "state", _told(problem, carry, plan, first), _zarr()
+        self.x, self.chains = problem.energy.space.struct(), len(problem.keys)
+        size = self.chains * sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(self.x))
+        self.slots = max(1, min(BLOCK // size, -(-plan.kept // LOOKS)))
+        self.chunk = self.slots * plan.thin
+        self._check()
+
+    def _check(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(f"store={os.fspath(self.folder)!r} cannot be written ({error.strerror}): give another folder.") from error
         if self.state.exists():
             held = header(self.state)
             same(self.state, {name: value for name, value in held.items() if name not in ("done", "seconds")}, self.config)
 
-    def resumed(self, carry: Carry) -> tuple[Carry, int] | None:
-        """What the loop carried, and after how many draws; None where the folder holds nothing yet."""
+    def resumed(self, like: Function[[], Carry]) -> tuple[Carry, int] | None:
         if not self.state.exists():
             return None
+        carry = like()
         held, arrays = read(self.state, lambda _: _noted(carry))
         self.before = held["seconds"]
         return eqx.combine(arrays, carry), held["done"]
 
-    @property
-    def seconds(self) -> float:
-        """How long the run has taken, earlier starts included."""
-        return self.before + time.perf_counter() - self.begun
-
-    def create(self, carry: Carry) -> None:
-        """Empty arrays, and the state before the first draw."""
-        for path, leaf in self._parts():
-            chunks = (self.chains, self.ring, *leaf.shape)
-            shape = (self.chains, self.slots, *leaf.shape)
-            self.zarr.create_array(path, shape=shape, chunks=chunks, dtype=leaf.dtype, overwrite=True)
-        self._note(carry, 0)
-
     @contextlib.contextmanager
-    def writer(self, thin: int) -> Iterator["Writer"]:
-        """Takes what the loop carries after each chunk; at the end, all of it is on disk."""
+    def taking(self, carry: Carry, done: int) -> Iterator["Writer"]:
+        if not done:
+            self._create(carry)
         with concurrent.futures.ThreadPoolExecutor(1) as thread:
-            writer = Writer(self, thin, thread)
+            writer = Writer(self, thread)
             yield writer
             writer.wait()
+
+    def _create(self, carry: Carry) -> None:
+        """Empty arrays, and the state before the first draw."""
+        for path, leaf in self._parts():
+            chunks = (self.chains, self.slots, *leaf.shape)
+            shape = (self.chains, self.plan.kept, *leaf.shape)
+            self.zarr.create_array(path, shape=shape, chunks=chunks, dtype=leaf.dtype, overwrite=True)
+        self._note(carry, 0)
 
     def put(self, kept: PyTree, first: int, carry: Carry, done: int) -> None:
         """Writes draws `slots chains *x` from slot `first` on, then the state."""
@@ -84,8 +94,8 @@ class Store:
             self.zarr.open_array(path, mode="r+")[:, first : first + len(values)] = np.swapaxes(values, 0, 1)
         self._note(carry, done)
 
-    def samples(self) -> PyTree:
-        """The draws `chains draws *x` as Zarr arrays, which read what they are asked for."""
+    def samples(self, carry: Carry) -> PyTree:
+        """As Zarr arrays, which read what they are asked for."""
         arrays = [self.zarr.open_array(path, mode="r") for path, _ in self._parts()]
         return jax.tree.unflatten(jax.tree.structure(self.x), arrays)
 
@@ -101,12 +111,12 @@ class Store:
 class Writer:
     """Hands chunks to the thread, one at a time, so that memory does not grow where the disk is slow."""
 
-    def __init__(self, store: Store, thin: int, thread: concurrent.futures.Executor):
-        self.store, self.thin, self.thread = store, thin, thread
+    def __init__(self, store: Store, thread: concurrent.futures.Executor):
+        self.store, self.thread = store, thread
         self.pending: concurrent.futures.Future | None = None
 
     def __call__(self, carry: Carry, start: int, stop: int) -> None:
-        first, last = start // self.thin, stop // self.thin
+        first, last = start // self.store.plan.thin, stop // self.store.plan.thin
         kept = jax.tree.map(lambda a: np.asarray(a[: last - first]), carry.kept)
         self.wait()
         self.pending = self.thread.submit(self.store.put, kept, first, carry, stop)
@@ -122,7 +132,14 @@ def _noted(carry: Carry) -> PyTree:
     return eqx.filter(carry._replace(kept=None), eqx.is_array)
 
 
-def describe(parts: PyTree) -> dict[str, str]:
+def _told(problem: Problem, carry: Carry, plan: Plan, first: int) -> dict[str, Any]:
+    """What tells this run from others; functions that are observed are known by their names."""
+    parts = {"kernel": name_of(carry.kernel), "target": type(problem.energy).__name__, "observe": list(problem.observers)}
+    counts = {"chains": len(problem.keys), "first": first, "draws": plan.draws, "keep": plan.thin, "every": plan.every}
+    return {"format": FORMAT, **parts, **counts, **_marks((problem.energy, carry, jax.random.key_data(problem.keys)))}
+
+
+def _marks(parts: PyTree) -> dict[str, str]:
     """Marks of the numbers in a tree and of its structure, without addresses of functions."""
     leaves, structure = jax.tree.flatten(eqx.filter(parts, eqx.is_array))
     text = re.sub(r" at 0x[0-9a-f]+", "", str(structure))

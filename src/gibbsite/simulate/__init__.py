@@ -1,8 +1,9 @@
 """`gibbsite sample`: a listed energy, or one of the user's, sampled, with its usual observables, figures and JSON."""
 
+from gibbsite.simulate.file import TargetError
 from gibbsite.simulate.kernels import KERNELS
 from gibbsite.simulate.run import simulate
-from gibbsite.simulate.simulation import Simulation
-from gibbsite.simulate.targets import TARGETS, TargetError, limit, setting
+from gibbsite.simulate.simulation import Simulation, check_folder
+from gibbsite.simulate.targets import TARGETS, limit, setting
 
-__all__ = ["KERNELS", "TARGETS", "Simulation", "TargetError", "limit", "setting", "simulate"]
+__all__ = ["KERNELS", "TARGETS", "Simulation", "TargetError", "check_folder", "limit", "setting", "simulate"]

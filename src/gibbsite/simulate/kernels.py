@@ -1,10 +1,9 @@
-"""Kernels by name, as the command line asks for them: `hmc`, with `kernel.step_size=0.1`."""
+"""Kernels by name, as the command line asks for them: `hmc`, with `kernel.step_size=0.1`. A new one is one entry in `KERNELS`."""
 
 import inspect
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -12,52 +11,43 @@ from gibbsite import samplers
 from gibbsite.compare.card import unknown
 from gibbsite.core import AbstractEnergy, AbstractKernel
 from gibbsite.samplers.checks import check_parts
-from gibbsite.simulate.targets import TargetError
+from gibbsite.simulate.file import TargetError
 
-
-class Named(NamedTuple):
-    """The class of a kernel, and the parameters that it has unless told otherwise."""
-
-    build: type[AbstractKernel]
-    settings: Mapping[str, Any] = MappingProxyType({})
-
-
-STEP = {"step_size": 0.1}
-
-KERNELS: dict[str, Named] = {
-    re.sub(r"(?<=[a-z])(?=[A-Z])", "-", named.build.__name__).lower(): named
-    for named in (
-        Named(samplers.BAOAB, STEP),
-        Named(samplers.Barker, STEP),
-        Named(samplers.BlockGibbs),
-        Named(samplers.DiscreteLangevin, STEP),
-        Named(samplers.EllipticalSlice),
-        Named(samplers.GHMC, STEP),
-        Named(samplers.Gibbs),
-        Named(samplers.GibbsWithGradients),
-        Named(samplers.HMC, STEP),
-        Named(samplers.LocallyBalanced),
-        Named(samplers.MALA, STEP),
-        Named(samplers.Metropolis),
-        Named(samplers.OBABO, STEP),
-        Named(samplers.Overrelaxation),
-        Named(samplers.PathAuxiliary),
-        Named(samplers.RandomWalk, STEP),
-        Named(samplers.RotorHeatBath),
-        Named(samplers.SingleSite),
-        Named(samplers.Slice),
-        Named(samplers.SwendsenWang),
-        Named(samplers.TamedULA, STEP),
-        Named(samplers.ULA, STEP),
-        Named(samplers.Wolff),
+KERNELS: dict[str, type[AbstractKernel]] = {
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower(): kind
+    for kind in (
+        samplers.AdaptiveHMC,
+        samplers.BAOAB,
+        samplers.Barker,
+        samplers.BlockGibbs,
+        samplers.DiscreteLangevin,
+        samplers.GHMC,
+        samplers.Gibbs,
+        samplers.GibbsWithGradients,
+        samplers.HMC,
+        samplers.LocallyBalanced,
+        samplers.MALA,
+        samplers.Metropolis,
+        samplers.OBABO,
+        samplers.Overrelaxation,
+        samplers.PathAuxiliary,
+        samplers.RandomWalk,
+        samplers.RotorHeatBath,
+        samplers.SingleSite,
+        samplers.Slice,
+        samplers.SwendsenWang,
+        samplers.TamedULA,
+        samplers.ULA,
+        samplers.Wolff,
     )
 }
+STEP = 0.1  # where warm-up starts to tune
 
 
 def kernel_of(name: str, settings: Mapping[str, Any], energy: AbstractEnergy) -> AbstractKernel:
     """The kernel of that name with these parameters, one that moves where this energy lives.
 
-    A `scale` that is not told has the axes of x, so that warm-up tunes it.
+    A `step_size` that is not told is `STEP`; a `scale` has the axes of x, so that warm-up tunes it.
 
     Raises:
         TargetError: there is none, it does not take the parameters, or it does not fit the energy; those that do are listed.
@@ -65,7 +55,7 @@ def kernel_of(name: str, settings: Mapping[str, Any], energy: AbstractEnergy) ->
     found = KERNELS.get(name)
     if found is None:
         raise TargetError(f"{unknown('kernel', name, KERNELS)}. On {_place(energy)} there are auto, {', '.join(fitting(energy))}.")
-    known = list(inspect.signature(found.build).parameters)
+    known = list(inspect.signature(found).parameters)
     for setting in settings:
         if setting not in known:
             raise TargetError(f"--kernel {name}: {unknown('parameter', setting, known)}.")
@@ -80,21 +70,21 @@ def kernel_of(name: str, settings: Mapping[str, Any], energy: AbstractEnergy) ->
 
 def fitting(energy: AbstractEnergy) -> list[str]:
     """The names of kernels that move where this energy lives, by what it can do; nothing is compiled."""
-    return [name for name, named in KERNELS.items() if _fits(named, energy)]
+    return [name for name, kind in KERNELS.items() if _fits(kind, energy)]
 
 
-def _fits(named: Named, energy: AbstractEnergy) -> bool:
+def _fits(kind: type[AbstractKernel], energy: AbstractEnergy) -> bool:
     try:
-        check_parts(_built(named, {}, energy), energy)
+        check_parts(_built(kind, {}, energy), energy)
     except (TypeError, ValueError, RuntimeError):  # what a kernel raises where it cannot move
         return False
     return True
 
 
-def _built(named: Named, settings: Mapping[str, Any], energy: AbstractEnergy) -> AbstractKernel:
-    scaled = "scale" in inspect.signature(named.build).parameters
-    tuned = {"scale": jnp.ones(energy.space.shape)} if scaled else {}
-    return named.build(**{**tuned, **named.settings, **settings})
+def _built(kind: type[AbstractKernel], settings: Mapping[str, Any], energy: AbstractEnergy) -> AbstractKernel:
+    usual = {"step_size": STEP, "scale": jnp.ones(energy.space.shape)}
+    known = inspect.signature(kind).parameters
+    return kind(**{**{name: value for name, value in usual.items() if name in known}, **settings})
 
 
 def _place(energy: AbstractEnergy) -> str:

@@ -1,12 +1,14 @@
-"""What is measured where nobody has said what to measure, by the space of the energy."""
+"""What is measured: where nobody has said what, by the space of the energy; and what the user has written."""
 
 from collections.abc import Callable as Function
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gibbsite.core import AbstractSpace, Categorical, Spins, Torus
 from gibbsite.core.energy import Scalar
+from gibbsite.simulate.file import TargetError, evaluated, from_file
 
 FEW = 4  # coordinates that are told one by one
 
@@ -24,6 +26,22 @@ def usual(space: AbstractSpace) -> dict[str, Observable]:
     if space.size <= FEW:
         return {f"x[{i}]": _coordinate(i) for i in range(space.size)}
     return {"mean x": jnp.mean, "mean x^2": _squares}
+
+
+def given(names: Sequence[str], space: AbstractSpace) -> dict[str, Observable]:
+    """Observables of the user's, each `file.py:name`, by that name.
+
+    Raises:
+        TargetError: there is none, or it is no function of x.
+    """
+    found: dict[str, Observable] = {}
+    for text in names:
+        fn, name = from_file(text), text.rpartition(":")[2]
+        if not callable(fn) or name in found:
+            raise TargetError(f"{text} is {'observed already' if name in found else f'a {type(fn).__name__}'}: name a function of x.")
+        evaluated(text, fn, space)
+        found[name] = fn
+    return found
 
 
 def _size(x: Float[Array, "*x"]) -> Scalar:

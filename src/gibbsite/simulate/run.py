@@ -1,16 +1,17 @@
 """`simulate`: what the command `gibbsite sample` does."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
+import numpy as np
 
 from gibbsite.core import Tempered, as_float
-from gibbsite.samplers import Progress, Silent, Until, sample
+from gibbsite.samplers import Until, sample
+from gibbsite.simulate.file import TargetError
 from gibbsite.simulate.kernels import kernel_of
-from gibbsite.simulate.observables import usual
+from gibbsite.simulate.observables import given, usual
 from gibbsite.simulate.simulation import Simulation, untempered
-from gibbsite.simulate.targets import TargetError, target
+from gibbsite.simulate.targets import key_of, target
 
 OF_KERNEL = "kernel."
 TRACE = 256  # values of each observable that the figures show
@@ -26,29 +27,31 @@ def simulate(
     warmup: int = 500,
     draws: int = 1000,
     until: Until | None = None,
+    observe: Sequence[str] = (),
     seed: int = 0,
     quiet: bool = False,
 ) -> Simulation:
-    """Samples a target of `TARGETS`, or `file.py:name`, with the kernel that suits it or one of `KERNELS`, and its usual observables.
+    """Samples a target of `TARGETS`, or `file.py:name`, with the kernel that suits it or one of `KERNELS`.
 
-    Settings are those of the target; with `kernel.` before their names, those of the kernel.
+    Its usual observables are measured, and those of `observe`, each `file.py:name`, a function of x. Settings are those of the
+    target; with `kernel.` before their names, those of the kernel.
 
     Raises:
-        TargetError: the target, the kernel, a setting or beta is none that can be sampled.
+        TargetError: the target, the kernel, a setting, beta or the seed is none that can be sampled with.
         ValueError, TypeError, KeyError: as `sample` has them.
     """
-    if not 0 < beta < float("inf"):
+    if not 0 < np.float32(beta) < np.inf:
         raise TargetError(f"beta={beta}: give a positive inverse temperature.")
+    key = key_of(seed)
     own, moves = _parted(settings or {})
     energy = target(name, own)
     if kernel == "auto" and moves:
         raise TargetError(f"--set kernel.{next(iter(moves))} with kernel auto, which sets its own: name a kernel with --kernel.")
     chosen: Any = "auto" if kernel == "auto" else kernel_of(kernel, moves, energy)
-    observed = usual(energy.space)
+    observed = usual(energy.space) | given(observe, energy.space)
     if until is not None and until.name not in (known := ["energy", *observed]):
         raise TargetError(f"--until names {until.name!r}, which is not observed: there are {', '.join(known)}.")
     law = energy if beta == 1 else Tempered(energy, as_float(beta))
-    shown = Silent() if quiet else Progress("sampling", warmup + draws)
     run = sample(
         chosen,
         law,
@@ -58,8 +61,8 @@ def simulate(
         until=until,
         observe=observed,
         trace=TRACE,
-        progress=shown,
-        key=jax.random.key(seed),
+        progress=not quiet,
+        key=key,
     )
     return Simulation(name, float(beta), untempered(run, float(beta)))
 

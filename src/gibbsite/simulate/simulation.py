@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import os
 import pathlib
 from typing import Any
 
@@ -13,6 +14,7 @@ from gibbsite.compare.export import export_figure
 from gibbsite.compare.marks import Bars, Dots, style
 from gibbsite.compare.store import write_text
 from gibbsite.samplers import Row, Run, name_of
+from gibbsite.simulate.file import TargetError
 
 CHAINS = 4  # drawn in the trace
 BINS = 40
@@ -94,6 +96,21 @@ class Simulation:
         """`chains n` of every scalar observable."""
         traces = {name: self.run.traces[name] for name in self.run.rows if name in self.run.traces}
         return {name: np.asarray(values, np.float64) for name, values in traces.items() if values.ndim == 2}
+
+
+def check_folder(folder: pathlib.Path) -> None:
+    """Refuses what `write` could not write to, or should not; makes nothing.
+
+    Raises:
+        TargetError: it is a file or inside one, cannot be written, or holds a comparison.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise TargetError(f"--out {folder}: {there} is a file; give a folder.")
+    if not os.access(there, os.W_OK):
+        raise TargetError(f"--out {folder}: {there} cannot be written; give another folder.")
+    if (folder / "card.toml").exists():
+        raise TargetError(f"--out {folder} holds a comparison; give another folder.")
 
 
 def untempered(run: Run, beta: float) -> Run:

@@ -1,24 +1,21 @@
 """Energies by name, as the command line asks for them: `ising` with `side=64`, or `file.py:name`."""
 
 import ast
-import importlib.util
 import inspect
-import pathlib
 from collections.abc import Callable as Function
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
+from jaxtyping import Array, Key
 
 from gibbsite import energies
 from gibbsite.compare.card import unknown
 from gibbsite.core import AbstractEnergy
 from gibbsite.samplers import Until
-
-
-class TargetError(ValueError):
-    """A name, a setting or a file that gives no energy; the message names it, and the remedy."""
+from gibbsite.samplers.checks import check_energy
+from gibbsite.simulate.file import TargetError, evaluated, from_file, telling
 
 
 class Target(NamedTuple):
@@ -34,8 +31,19 @@ class Target(NamedTuple):
     def __call__(self, settings: Mapping[str, Any]) -> Any:
         held = {**self.settings, **settings}
         if "seed" in self.names():
-            held["key"] = jax.random.key(held.pop("seed", 0))
+            held["key"] = key_of(held.pop("seed", 0))
         return self.build(**held)
+
+
+def key_of(seed: object) -> Key[Array, ""]:
+    """The random key of a seed.
+
+    Raises:
+        TargetError: it is no whole number, or too large for one.
+    """
+    if type(seed) is not int or not 0 <= seed < 2**31:
+        raise TargetError(f"seed={seed}: give a whole number from 0 to {2**31 - 1}.")
+    return jax.random.key(seed)
 
 
 TARGETS: dict[str, Target] = {
@@ -65,50 +73,31 @@ def target(text: str, settings: Mapping[str, Any]) -> AbstractEnergy:
     """The energy of that name, or of that file, built with these settings.
 
     Raises:
-        TargetError: there is none, or it does not take the settings.
+        TargetError: there is none, it does not take the settings, or it cannot be evaluated.
     """
-    found = _from_file(text) if ".py" in text else TARGETS.get(text)
+    found = from_file(text) if ".py" in text else TARGETS.get(text)
     if found is None:
         raise TargetError(f"{unknown('target', text, TARGETS)}, or file.py:name.")
-    if isinstance(found, AbstractEnergy):
-        if settings:
-            raise TargetError(f"{text} is an energy already built, so --set {next(iter(settings))} has no meaning: name a function.")
-        return found
-    if not callable(found):
-        raise TargetError(f"{text} is a {type(found).__name__}: name an energy, or a function that returns one.")
-    return _built(text, found if isinstance(found, Target) else Target(found), settings)
-
-
-def _built(text: str, found: Target, settings: Mapping[str, Any]) -> AbstractEnergy:
-    for name in settings:
-        if name not in (known := found.names()):
-            raise TargetError(f"{text}: {unknown('setting', name, known)}.")
-    try:
-        energy = found(settings)
-    except (TypeError, ValueError) as error:
-        raise TargetError(f"{text}: {error}") from error
-    if not isinstance(energy, AbstractEnergy):
-        raise TargetError(f"{text} gives a {type(energy).__name__}, not an energy: return one, such as Callable(fn, params, space).")
+    energy = found if isinstance(found, AbstractEnergy) else _built(text, found, settings)
+    if settings and energy is found:
+        raise TargetError(f"{text} is an energy already built, so --set {next(iter(settings))} has no meaning: name a function.")
+    check_energy(energy)
+    evaluated(text, energy, energy.space)
     return energy
 
 
-def _from_file(text: str) -> Any:
-    """What `file.py:name` names. Running the file is what was asked for."""
-    path, _, name = text.rpartition(":")
-    if not path.endswith(".py") or not name.isidentifier():
-        raise TargetError(f"{text}: give file.py:name, the name of an energy in that file or of a function that returns one.")
-    file = pathlib.Path(path)
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if not file.is_file() or spec is None or spec.loader is None:
-        raise TargetError(f"{path} is no file that Python can read: check the path.")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's own lines raise
-        raise TargetError(f"{path} cannot be run: {type(error).__name__}: {error}.") from error
-    if not hasattr(module, name):
-        raise TargetError(f"{path}: {unknown('name', name, [held for held in vars(module) if not held.startswith('_')])}.")
-    return getattr(module, name)
+def _built(text: str, found: Any, settings: Mapping[str, Any]) -> AbstractEnergy:
+    if not callable(found):
+        raise TargetError(f"{text} is a {type(found).__name__}: name an energy, or a function that returns one.")
+    build = found if isinstance(found, Target) else Target(found)
+    for name in settings:
+        if name not in (known := build.names()):
+            raise TargetError(f"{text}: {unknown('setting', name, known)}.")
+    with telling(text, text.rpartition(":")[0]):
+        energy = build(settings)
+    if not isinstance(energy, AbstractEnergy):
+        raise TargetError(f"{text} gives a {type(energy).__name__}, not an energy: return one, such as Callable(fn, params, space).")
+    return energy
 
 
 def setting(text: str) -> tuple[str, Any]:

@@ -19,10 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from gibbsite.core import AbstractEnergy, AbstractKernel
-from gibbsite.core.keys import chain_keys
 from gibbsite.samplers import Silent, loop, sample
-from gibbsite.samplers.loop import Carry, Problem
-from gibbsite.samplers.start import observers_of, spread, start, with_buffers
+from gibbsite.samplers.start import observers_of, start, with_buffers
 from gibbsite.testing.law import LawViolation
 
 COLLECTIVES = re.compile(r"all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter")
@@ -72,10 +70,8 @@ def _child(registry: str, names: list[str], count: int, seed: int) -> None:
 
 def collectives(kernel: AbstractKernel, energy: AbstractEnergy, chains: int = CHAINS) -> list[str]:
     """The collectives in the compiled text of the loop that draws, on the devices of this process."""
-    keys = chain_keys(jax.random.key(0), chains)
-    kernel, states, _ = start(kernel, energy, None, keys)
-    problem = Problem(energy, observers_of(None), spread(keys, chains))
-    carry = with_buffers(problem, Carry(kernel, spread(states, chains)), 4, 4)
+    problem, carry, _ = start(kernel, energy, observers_of(None), None, chains, jax.random.key(0))
+    carry = with_buffers(problem, carry, kept=4, traced=4)
     span = loop.Span(*(jnp.asarray(n, jnp.int32) for n in (0, 4, 0, 16, 4, 4)))
     advance: Any = loop.advance  # compiled by filter_jit, whose type hides `lower`
     text = advance.lower(problem, carry, span).compile().compiled.as_text()

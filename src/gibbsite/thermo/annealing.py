@@ -6,8 +6,6 @@ work then obey Crooks' relation and may be given to `bar` (Neal, Statistics and 
 """
 
 import dataclasses
-import time
-from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
@@ -35,6 +33,7 @@ from gibbsite.core import (
 from gibbsite.core.keys import chain_keys, step_keys
 from gibbsite.core.sums import zeros
 from gibbsite.samplers import Progress
+from gibbsite.samplers.progress import chunks
 from gibbsite.thermo.weights import log_mean
 
 ROUNDS = 16  # tuning moves at each time
@@ -211,10 +210,10 @@ def _walk(
     moves = len(times) - (1 if settle == "next" else 2)
     states = _start(path, kernel, times, xs, keys)
     carry = _Carry(states, zeros((len(keys),)), jnp.zeros(moves))
-    for start, stop in _chunks(moves, progress):
-        carry = jax.block_until_ready(_advance(path, kernel, times, carry, keys, jnp.asarray((start, stop), jnp.int32), settle=settle))
-    positions, work = _finish(path, kernel, times, carry, settle=settle)
-    progress.close()
+    with progress:
+        for start, stop in chunks(moves, progress):
+            carry = jax.block_until_ready(_advance(path, kernel, times, carry, keys, jnp.asarray((start, stop), jnp.int32), settle=settle))
+        positions, work = _finish(path, kernel, times, carry, settle=settle)
     return work.float64(), positions, np.asarray(carry.acceptance, np.float64)
 
 
@@ -227,18 +226,6 @@ def traced_walk(
     carry = _advance(path, kernel, times, carry, keys, jnp.asarray((0, moves), jnp.int32), settle="own")
     positions, work = _finish(path, kernel, times, carry, settle="own")
     return work, positions, carry.acceptance
-
-
-def _chunks(moves: int, progress: Progress) -> Iterator[tuple[int, int]]:
-    """Spans of moves that take about half a second each, so that progress shows and an interrupt is heard."""
-    done, size = 0, 16
-    while done < moves:
-        clock, stop = time.perf_counter(), min(done + size, moves)
-        yield done, stop
-        progress.advance(stop - done)
-        if done > 0:  # the first span compiles and tells nothing
-            size = max(1, min(4 * size, round(size * 0.5 / max(time.perf_counter() - clock, 1e-4))))
-        done = stop
 
 
 def _kernel_at(kernel: AbstractKernel | Ladder, k: Int[Array, ""]) -> AbstractKernel:

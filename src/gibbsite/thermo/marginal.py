@@ -41,6 +41,7 @@ from gibbsite.core.energy import Scalar
 from gibbsite.core.keys import chain_keys
 from gibbsite.energies import Rescaled
 from gibbsite.samplers import MALA, Progress
+from gibbsite.samplers.progress import chunks
 from gibbsite.thermo.annealing import BACKWARD, FORWARD, PILOT, check_kernel, draw_base, increasing, traced_walk
 
 CHAINS = 4096  # at once: rows come in chunks of so many walkers together
@@ -198,11 +199,10 @@ def _by_chunks(program: Function[..., PyTree], rows: PyTree, walkers: int, progr
     """`program(rows, keys)` in chunks of one size, the last one padded: one compilation, bounded memory, any chunking the same."""
     n = len(jax.tree.leaves(rows)[0])
     size, keys, found = min(n, max(1, CHAINS // walkers)), chain_keys(key, n), []
-    for start in range(0, n, size):
-        index = np.minimum(np.arange(start, start + size), n - 1)
-        found.append(jax.device_get(program(jax.tree.map(lambda a, index=index: a[index], rows), keys[index])))
-        progress.advance(min(size, n - start))
-    progress.close()
+    with progress:
+        for start, _ in chunks(n, progress, chunk=size):
+            index = np.minimum(np.arange(start, start + size), n - 1)
+            found.append(jax.device_get(program(jax.tree.map(lambda a, index=index: a[index], rows), keys[index])))
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:n].astype(np.float64), *found)
 
 

@@ -125,7 +125,8 @@ def smc(
     constant = float(need(base, Normalised, "smc").log_z())
     own = jax.random.fold_in(key, POPULATION)
     cloud = _Cloud(draw_base(base, chain_keys(own, walkers)), jnp.zeros(walkers), jnp.arange(walkers))
-    carry, books, used = _walk(path, kernel, rule, given, _begun(kernel, cloud, tune=tune), most, progress, own)
+    with progress or Progress("along the path", PERCENT) as shown:
+        carry, books, used = _walk(path, kernel, rule, given, _begun(kernel, cloud, tune=tune), most, shown, own)
     fixed = given is not None and carry.adapt is None
     found = books.estimate(Evidence.LOWER if fixed else Evidence.INTERVAL) + constant
     tuned = kernel if carry.adapt is None else Ladder(_stacked(carry.kernel, used))
@@ -196,12 +197,11 @@ def _walk(
     given: np.ndarray | None,
     carry: _Carry,
     most: int,
-    progress: Progress | None,
+    progress: Progress,
     key: Key[Array, ""],
 ) -> tuple[_Carry, Books, list[AbstractKernel]]:
     """Stage after stage to the end of the path, and the kernel of each; two compiled programs, whatever the stages."""
-    shown, books = progress or Progress("along the path", PERCENT), Books(len(carry.cloud.log_weights), given=given is not None)
-    used: list[AbstractKernel] = []
+    books, used = Books(len(carry.cloud.log_weights), given=given is not None), list[AbstractKernel]()
     while books.times[-1] < 1 and len(used) < most:
         stage = len(used)
         goal = None if given is None else as_float(given[stage + 1])
@@ -214,8 +214,7 @@ def _walk(
         carry, accept = _moved(path, carry, t, rule, jnp.asarray(anew), jnp.asarray(stage), key)
         books.settle(float(accept), np.asarray(carry.cloud.families), anew=anew)
         used.append(eqx.filter(carry.kernel, eqx.is_array))
-        shown.advance(round(PERCENT * float(t)) - shown.done)
-    shown.close()
+        progress.advance(round(PERCENT * float(t)) - progress.done)
     return carry, books, used
 
 

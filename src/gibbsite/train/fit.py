@@ -115,8 +115,8 @@ def fit(
     record = _Record(carry, [], file, _config(plan, model, held, budget, patience, key))
     if resume:
         record.resume()
-    progress = progress or Progress("training", int(plan.steps) * plan.cost)
-    ending = _train(plan, record, constants, held, patience, progress, key)
+    with progress or Progress("training", int(plan.steps) * plan.cost) as shown:
+        ending = _train(plan, record, constants, held, patience, shown, key)
     if ending is Ending.BUDGET and _turned(record):
         ending = Ending.TURNED
     carry = record.carry
@@ -149,8 +149,6 @@ def _train(plan: Plan, record: _Record, constants: tuple, held: Prepared, patien
             ending = _ending(record.carry, patience)
     except KeyboardInterrupt:
         return Ending.INTERRUPTED
-    finally:
-        progress.close()
     return ending
 
 
