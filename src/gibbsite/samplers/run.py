@@ -15,18 +15,20 @@ from jaxtyping import Key, PyTree
 from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractObserver, Estimate, Moments, Status, diagnose
 from gibbsite.core.keys import chain_keys
 from gibbsite.samplers import loop
-from gibbsite.samplers.auto import choose
+from gibbsite.samplers.auto import Choice, choose
 from gibbsite.samplers.checks import check_counts, check_moves, check_parts
 from gibbsite.samplers.loop import Carry, Lost, Problem
 from gibbsite.samplers.progress import Progress, Silent
 from gibbsite.samplers.report import Divergence, Row, Run, name_of
-from gibbsite.samplers.start import Observe, counting, observers_of, spread, start, with_buffers
+from gibbsite.samplers.settle import warm_until_settled
+from gibbsite.samplers.start import Observe, counting, given_chains, observers_of, spread, start, with_buffers
 from gibbsite.samplers.store import Store, describe
 from gibbsite.samplers.until import Until, as_first_half, whole_batches
 
 LAST = 8  # divergent moves that a run tells one by one
 FEW_MOVES = 10  # accepted moves of a chain below which it has gone nowhere
 TOLD = ("accept_prob", "shadow_work", "divergent")  # infos that a run tells in its own way
+WARMUP = 500  # steps, at most, where no number is given
 MOST = 2**20  # draws of a chain, however far an error bar has still to go
 
 
@@ -34,8 +36,8 @@ def sample(
     kernel: AbstractKernel | Literal["auto"],
     energy: AbstractEnergy,
     *,
-    chains: int = 64,
-    warmup: int = 500,
+    chains: int | None = None,
+    warmup: int | None = None,
     draws: int = 1000,
     until: Until | None = None,
     most: int = MOST,
@@ -50,6 +52,8 @@ def sample(
 ) -> Run:
     """Run `chains` independent copies of `kernel` on `energy`; "auto" is the one that `choose(energy)` takes.
 
+    Without a number there are as many chains as `init` has, or 64; of "auto", as many as `choose` says (16 on the reals).
+
     `observe` is a function of x, an observer, or a dict of them; the energy is always observed. `keep=n` stores every
     n-th draw (shape `chains draws//n *x`), `trace=n` up to n values of every observed mean, evenly over the draws; by default
     nothing is stored. With `store=folder` the kept draws go to a Zarr array there (see `samplers.store`), in the same memory
@@ -60,8 +64,9 @@ def sample(
 
     `init` is a batch of positions `(chains, *x)`, or a `Run` to continue, tuned kernel and all (its own kernel is used; with
     `warmup=0` and the same key, the draws are those of one longer run); without it, chains start from the space's base
-    energy. Warm-up tunes the kernel as its `adaptation()` says. `chunk` fixes how many steps run between looks at the clock;
-    it does not change the draws.
+    energy. Warm-up tunes the kernel as its `adaptation()` says, in `warmup` steps; without a number in 500, or fewer where the adaptation
+    can tell that more are of no use (`AdaptiveHMC`). `chunk` fixes how many steps run between looks at the clock; it does not change the
+    draws.
 
     Returns:
         Run: estimates with error bars, R-hat, autocorrelation times and acceptance, the tuned kernel, the states.
@@ -73,10 +78,13 @@ def sample(
         TypeError: the kernel needs a space or a capability that the energy has not.
         CheckpointError, ImportError: `store` holds another run, or Zarr is not installed.
     """
-    check_counts(chains=chains, warmup=warmup, draws=draws, most=most, trace=trace, keep=1 if keep is None else keep)
+    by_itself, warmup = warmup is None, WARMUP if warmup is None else warmup
+    check_counts(warmup=warmup, draws=draws, most=most, trace=trace, keep=1 if keep is None else keep)
     observers = observers_of(observe)
     plan = _plan(draws, keep, trace, until, most, observers)
-    kernel, why = choose(energy) if isinstance(kernel, str) and kernel == "auto" else (kernel, "")
+    kernel, why, usual = choose(energy) if isinstance(kernel, str) and kernel == "auto" else Choice(kernel, "")
+    chains = (given_chains(init) or usual) if chains is None else chains
+    check_counts(chains=chains)
     check_parts(init.kernel if isinstance(init, Run) else kernel, energy)
     begun = time.perf_counter()
     keys = chain_keys(key, chains)
@@ -87,11 +95,13 @@ def sample(
     shown = progress if isinstance(progress, Progress) else Progress("sampling", warmup + plan.draws) if progress else Silent()
     try:
         room = _Room(plan.draws // plan.thin if disk is None else disk.ring, plan.draws // plan.every)
-        warm = partial(_warm_up, problem, carry, room, made, warmup, chunk, shown, tune=not isinstance(init, Run))
+        tune = _Tune(made, warmup, by_itself=by_itself, at_all=not isinstance(init, Run))
+        warm = partial(_warm_up, problem, carry, room, tune, chunk, shown)
         if disk is None:
-            carry, plan = _drawn(problem, warm(), plan, made + warmup, chunk, shown)
+            warmed = warm()
+            carry, plan = _drawn(problem, warmed.carry, plan, made + warmup, chunk, shown)
         else:
-            carry = _drawn_to_disk(problem, with_buffers(problem, carry, *room), warm, plan, made + warmup, disk, shown)
+            carry, warmed = _drawn_to_disk(problem, with_buffers(problem, carry, *room), warm, plan, made + warmup, disk, shown)
     finally:
         shown.close()
     by_chain = _means(carry.infos, plan.draws)
@@ -117,7 +127,26 @@ def sample(
         every=plan.every,
         seconds=time.perf_counter() - begun if disk is None else disk.seconds,
         why=why,
+        warmup=None if warmed is None else warmed.steps,
+        settled=None if warmed is None else warmed.settled,
     )
+
+
+class _Tune(NamedTuple):
+    """Warm-up of at most `steps` from number `first` on; `by_itself` it may end earlier; a run that goes on is not tuned `at_all`."""
+
+    first: int
+    steps: int
+    by_itself: bool
+    at_all: bool
+
+
+class _Warmed(NamedTuple):
+    """What is ready for the draws, in how many steps, and whether warm-up had settled (None: it was not asked, or cannot tell)."""
+
+    carry: Carry
+    steps: int
+    settled: bool | None = None
 
 
 class _Room(NamedTuple):
@@ -173,18 +202,20 @@ def _store(folder: str | os.PathLike, problem: Problem, carry: Carry, plan: _Pla
 
 
 def _drawn_to_disk(
-    problem: Problem, carry: Carry, warm: Function[[], Carry], plan: _Plan, first: int, disk: Store, progress: Progress
-) -> Carry:
-    """All draws, from where the folder stands; `carry` is like that of any time of the run."""
+    problem: Problem, carry: Carry, warm: Function[[], _Warmed], plan: _Plan, first: int, disk: Store, progress: Progress
+) -> tuple[Carry, _Warmed | None]:
+    """All draws, from where the folder stands, and the warm-up if it was made here; `carry` is like that of any time of the run."""
+    warmed = None
     if (held := disk.resumed(carry)) is not None:
         carry, done = held
         progress.advance(progress.total - plan.draws + done)
     else:
-        carry, done = warm(), 0
+        warmed = warm()
+        carry, done = warmed.carry, 0
         disk.create(carry)
     span: dict[str, Any] = {"first": first, "total": plan.draws, "done": done, "thin": plan.thin, "every": plan.every}
     with disk.writer(plan.thin) as after:
-        return loop.run(problem, carry, **span, chunk=disk.ring * plan.thin, progress=progress, after=after)
+        return loop.run(problem, carry, **span, chunk=disk.ring * plan.thin, progress=progress, after=after), warmed
 
 
 def _twice_as_long(problem: Problem, carry: Carry) -> Carry:
@@ -199,22 +230,26 @@ def _estimates(observers: dict[str, AbstractObserver], accs: dict[str, PyTree]) 
     return {name: row.estimate for name, row in _rows(observers, accs).items()}
 
 
-def _warm_up(
-    problem: Problem, carry: Carry, room: _Room, first: int, steps: int, chunk: int | None, progress: Progress, *, tune: bool
-) -> Carry:
+def _warm_up(problem: Problem, carry: Carry, room: _Room, tune: _Tune, chunk: int | None, progress: Progress) -> _Warmed:
     """Tunes the kernel where it can be tuned, and stops a run that goes nowhere; then all is ready for the draws."""
-    if not steps:
-        return with_buffers(problem, carry, *room)
-    adaptation = carry.kernel.adaptation() if tune else None
+    if not tune.steps:
+        return _Warmed(with_buffers(problem, carry, *room), 0)
+    adaptation = carry.kernel.adaptation() if tune.at_all else None
+    steps, settled = tune.steps, None
+    how: dict[str, Any] = {"first": tune.first, "chunk": chunk, "progress": progress}
     if adaptation is None:  # the program of the draws, whose sums are thrown away: to compile another takes longer
         carry = with_buffers(problem, carry, *room)
-        carry = loop.run(problem, carry, first=first, total=steps, chunk=chunk, progress=progress)
+        carry = loop.run(problem, carry, total=steps, **how)
     else:
         carry = counting(problem, carry._replace(adapt=adaptation.init(carry.kernel)))
-        carry = loop.run(problem._replace(observers={}), carry, first=first, total=steps, chunk=chunk, progress=progress)
+        blind = problem._replace(observers={})
+        if tune.by_itself and adaptation.can_settle:
+            carry, steps, settled = warm_until_settled(blind, carry, most=steps, **how)
+        else:
+            carry = loop.run(blind, carry, total=steps, **how)
         carry = carry._replace(kernel=adaptation.final(carry.kernel, carry.adapt), adapt=None)
     check_moves(carry.kernel, carry.infos.accept_prob.float64(), steps, name_of(carry.kernel))
-    return with_buffers(problem, carry, *room)
+    return _Warmed(with_buffers(problem, carry, *room), steps, settled)
 
 
 def _rows(observers: dict[str, AbstractObserver], accs: dict[str, PyTree]) -> dict[str, Row]:

@@ -7,6 +7,7 @@ import jax
 
 from gibbsite.core import Tempered, as_float
 from gibbsite.samplers import Progress, Silent, Until, sample
+from gibbsite.samplers.run import WARMUP
 from gibbsite.simulate.kernels import kernel_of
 from gibbsite.simulate.observables import usual
 from gibbsite.simulate.simulation import Simulation, untempered
@@ -23,7 +24,7 @@ def simulate(
     kernel: str = "auto",
     beta: float = 1.0,
     chains: int = 16,
-    warmup: int = 500,
+    warmup: int | None = None,
     draws: int = 1000,
     until: Until | None = None,
     seed: int = 0,
@@ -48,7 +49,7 @@ def simulate(
     if until is not None and until.name not in (known := ["energy", *observed]):
         raise TargetError(f"--until names {until.name!r}, which is not observed: there are {', '.join(known)}.")
     law = energy if beta == 1 else Tempered(energy, as_float(beta))
-    shown = Silent() if quiet else Progress("sampling", warmup + draws)
+    shown = Silent() if quiet else Progress("sampling", (WARMUP if warmup is None else warmup) + draws)
     run = sample(
         chosen,
         law,
