@@ -105,6 +105,15 @@ def test_the_slope_of_the_criterion_is_its_derivative() -> None:
     np.testing.assert_allclose(criterion_slope(jnp.ones(()), leap, jnp.ones(4096)), jax.grad(criterion)(0.9), rtol=1e-3)
 
 
+def test_a_trajectory_that_was_lost_tells_nothing_of_the_length() -> None:
+    """Its end may be as far as a float goes."""
+    now = jax.vmap(lambda x: evaluate(Normal(jnp.zeros(2), jnp.ones(2)), x))
+    q, v, w = jax.random.normal(KEY, (3, 16, 2))
+    far, accept = q.at[3].set(1e30), jnp.full(16, 0.7).at[3].set(0.0)
+    told = [criterion_slope(jnp.ones(()), Leap(now(v), Phase(now(end), w), now(v)), accept) for end in (q, far)]
+    assert np.isfinite(told[1]) and told[0] == told[1]
+
+
 def test_rungs_are_tuned_each() -> None:
     energy = Normal(jnp.array([2.0, -1.0]), jnp.array([0.1, 5.0]))
     rungs = run(ParallelTempering.over(AdaptiveHMC(0.1, jnp.eye(2)), [0.3, 1.0]), energy, draws=16).kernel.kernel

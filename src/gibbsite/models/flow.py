@@ -34,10 +34,14 @@ class FlowEnergy(AbstractEnergy):
         return isinstance(getattr(self.distribution, "base_dist", None), flowjax.distributions.StandardNormal)
 
     def _forward(self, z: Float[Array, "*x"]) -> tuple[Float[Array, "*x"], Scalar]:
-        return self.distribution.bijection.transform_and_log_det(z)
+        return self._bijection().transform_and_log_det(z)
 
     def _inverse(self, x: Float[Array, "*x"]) -> Float[Array, "*x"]:
-        return self.distribution.bijection.inverse(x)
+        return self._bijection().inverse(x)
+
+    def _bijection(self) -> flowjax.bijections.AbstractBijection:
+        assert isinstance(self.distribution, flowjax.distributions.AbstractTransformed)
+        return self.distribution.bijection
 
     def _sample(self, *, key: Key[Array, ""]) -> Float[Array, "*x"]:
         return self.distribution.sample(key)

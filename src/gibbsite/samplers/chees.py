@@ -25,6 +25,7 @@ from gibbsite.samplers.units import Scale, shrunk
 LENGTH = attrgetter("length")
 TARGET = 0.651  # of the harmonic mean of acceptance: Hoffman, Radul & Sountsov 2021
 RATE = 0.025  # of Adam on the log of the length: the same
+LOST = 1e-3  # acceptance below which a trajectory tells nothing of its length
 DRIFT = 0.2  # of the log of the price of a trajectory, for half as much warm-up again
 
 
@@ -122,10 +123,10 @@ def _adam() -> optax.GradientTransformation:
 
 
 def criterion_slope(scale: Scale, leap: Leap, accept: Float[Array, " chains"]) -> Scalar:
-    """`d ChEES / dT`, pooled over chains; trajectories that left all bounds do not count."""
-    accept = jnp.nan_to_num(accept)
+    """`d ChEES / dT`, pooled over chains; trajectories that were lost do not count, however far they went."""
+    accept = jnp.where(accept > LOST, accept, 0.0)
     first, last = leap.start.position, leap.end.at.position
-    last = jnp.where(jnp.isfinite(last), last, first)
+    last = jnp.where(accept.reshape(-1, *(1,) * (first.ndim - 1)) > 0, last, first)
     start, end = (shrunk(scale, rows - pooled(rows)).reshape(len(rows), -1) for rows in (first, last))
     growth = jnp.sum(end**2, axis=1) - jnp.sum(start**2, axis=1)
     along = jnp.sum(end * leap.end.velocity.reshape(end.shape), axis=1)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import html
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +36,7 @@ class Run:
     the chains; `lost` the last divergent moves, one a chain at most. `samples` has axes `chains draws *x`, or is None (see `keep=` and
     `store=`); `traces` hold the values of observables after each `every` draws, `chains n *f` (see `trace=`); `why` says why this
     kernel was chosen, if it was; `warmup` how many steps tuned it, and `settled` whether it had been found that more would not help (None:
-    nobody asked, or this kernel cannot tell).
+    nobody asked, or this kernel cannot tell); `tuning` are the infos of warm-up, averaged as well.
     """
 
     kernel: AbstractKernel
@@ -57,6 +58,7 @@ class Run:
     why: str = ""
     warmup: int | None = None
     settled: bool | None = None
+    tuning: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Estimate:
         """The estimate of an observable, by name.

@@ -96,6 +96,7 @@ def sample(
     try:
         room = _Room(plan.draws // plan.thin if disk is None else disk.ring, plan.draws // plan.every)
         tune = _Tune(made, warmup, by_itself=by_itself, at_all=not isinstance(init, Run))
+        warmed: _Warmed | None = None
         warm = partial(_warm_up, problem, carry, room, tune, chunk, shown)
         if disk is None:
             warmed = warm()
@@ -129,6 +130,7 @@ def sample(
         why=why,
         warmup=None if warmed is None else warmed.steps,
         settled=None if warmed is None else warmed.settled,
+        tuning={} if warmed is None else warmed.infos,
     )
 
 
@@ -142,10 +144,11 @@ class _Tune(NamedTuple):
 
 
 class _Warmed(NamedTuple):
-    """What is ready for the draws, in how many steps, and whether warm-up had settled (None: it was not asked, or cannot tell)."""
+    """What is ready for the draws, in how many steps, with what infos (means), and whether warm-up had settled (None: nobody can tell)."""
 
     carry: Carry
-    steps: int
+    steps: int = 0
+    infos: Mapping[str, np.ndarray] = {}
     settled: bool | None = None
 
 
@@ -233,7 +236,7 @@ def _estimates(observers: dict[str, AbstractObserver], accs: dict[str, PyTree]) 
 def _warm_up(problem: Problem, carry: Carry, room: _Room, tune: _Tune, chunk: int | None, progress: Progress) -> _Warmed:
     """Tunes the kernel where it can be tuned, and stops a run that goes nowhere; then all is ready for the draws."""
     if not tune.steps:
-        return _Warmed(with_buffers(problem, carry, *room), 0)
+        return _Warmed(with_buffers(problem, carry, *room))
     adaptation = carry.kernel.adaptation() if tune.at_all else None
     steps, settled = tune.steps, None
     how: dict[str, Any] = {"first": tune.first, "chunk": chunk, "progress": progress}
@@ -248,8 +251,9 @@ def _warm_up(problem: Problem, carry: Carry, room: _Room, tune: _Tune, chunk: in
         else:
             carry = loop.run(blind, carry, total=steps, **how)
         carry = carry._replace(kernel=adaptation.final(carry.kernel, carry.adapt), adapt=None)
-    check_moves(carry.kernel, carry.infos.accept_prob.float64(), steps, name_of(carry.kernel))
-    return _Warmed(with_buffers(problem, carry, *room), steps, settled)
+    infos = _means(carry.infos, steps)
+    check_moves(carry.kernel, infos["accept_prob"] * steps, steps, name_of(carry.kernel))
+    return _Warmed(with_buffers(problem, carry, *room), steps, {name: means.mean(axis=0) for name, means in infos.items()}, settled)
 
 
 def _rows(observers: dict[str, AbstractObserver], accs: dict[str, PyTree]) -> dict[str, Row]:

@@ -13,7 +13,7 @@ from gibbsite.samplers.adapt import SCALE
 from gibbsite.samplers.fisher import GROWTH, MEMORY, balanced, balanced_widths, finite
 from gibbsite.samplers.low_rank import LowRank
 from gibbsite.samplers.slope import SlopeState
-from gibbsite.samplers.spreads import Cloud, joined, trust
+from gibbsite.samplers.spreads import Cloud, joined
 
 ROWS = 8  # draws that are remembered, for each direction
 CLEAR = 2.0  # a direction that is neither so many times too wide nor too narrow (in variance) is left alone
@@ -83,7 +83,7 @@ def _spikes(widths: Float[Array, "*x"], state: _Remembered) -> LowRank:
     span = jnp.linalg.qr(jnp.concatenate([_leading(xs[::2], rank - rank // 2), _leading(gs[::2], rank // 2)], axis=1))[0]
     others = xs[1::2] @ span, gs[1::2] @ span
     draws, slopes = (rows.T @ rows / len(rows) for rows in others)
-    factor = balanced(jnp.eye(rank), draws, slopes, trust(jnp.asarray(len(others[0]), widths.dtype)))
+    factor = balanced(jnp.eye(rank), draws, slopes, jnp.ones(()))
     values, turn = jnp.linalg.eigh(factor @ factor.T)
     clear = (values > CLEAR) | (values < 1 / CLEAR)
     axes, stretch = span @ turn, jnp.where(clear, jnp.sqrt(values), 1.0)

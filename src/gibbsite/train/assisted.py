@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractModel, Cycle
+from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractModel, ArrayLike, Cycle
 from gibbsite.models import InDataUnits
 from gibbsite.samplers import Independence, Run, Silent, sample
 from gibbsite.train.fit import fit
@@ -58,18 +58,21 @@ def flow_assisted(
     if rounds < 1 or steps < 1:
         raise ValueError(f"rounds={rounds}, steps={steps}: flow_assisted makes at least one round of at least one step.")
     first, *legs = jax.random.split(key, 1 + 2 * rounds)
-    run = _run(local, energy, init, steps, steps, first)
+    run, draws = _drawn(local, energy, init, steps, steps, first)
     local, accepted = run.kernel, []
     for teach, move in zip(legs[::2], legs[1::2], strict=True):
-        rows = np.asarray(run.samples).reshape(-1, *energy.space.shape)
-        fitted = fit(model, rows, budget=budget, batch_size=batch_size, learning_rate=learning_rate, progress=Silent(), key=teach)
-        assert isinstance(fitted.model, InDataUnits)
-        model = fitted.model.model  # in standard units, where the next round goes on
-        kernel = Cycle((local, Independence(fitted.model.as_energy())))
-        run = _run(kernel, energy, run.samples[:, -1], 0, steps, move)
+        rows = draws.reshape(-1, *energy.space.shape)
+        fitted = fit(model, rows, budget=budget, batch_size=batch_size, learning_rate=learning_rate, progress=Silent(), key=teach).model
+        assert isinstance(fitted, InDataUnits)
+        model = fitted.model  # in standard units, where the next round goes on
+        kernel = Cycle((local, Independence(fitted.as_energy())))
+        run, draws = _drawn(kernel, energy, draws[:, -1], 0, steps, move)
         accepted.append(run.infos["accept_by_part"][1])
-    return Assisted(kernel, fitted.model, jnp.asarray(run.samples[:, -1]), np.array(accepted))
+    return Assisted(kernel, fitted, jnp.asarray(draws[:, -1]), np.array(accepted))
 
 
-def _run(kernel: AbstractKernel, energy: AbstractEnergy, init: Array, warmup: int, draws: int, key: Key[Array, ""]) -> Run:
-    return sample(kernel, energy, chains=len(init), warmup=warmup, draws=draws, keep=1, init=init, progress=Silent(), key=key)
+def _drawn(
+    kernel: AbstractKernel, energy: AbstractEnergy, init: ArrayLike, warmup: int, draws: int, key: Key[Array, ""]
+) -> tuple[Run, Float[np.ndarray, "chains draws *x"]]:
+    run = sample(kernel, energy, warmup=warmup, draws=draws, keep=1, init=init, progress=Silent(), key=key)
+    return run, np.asarray(run.samples)
