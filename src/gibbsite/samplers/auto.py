@@ -28,6 +28,7 @@ from gibbsite.samplers.cluster import SwendsenWang
 from gibbsite.samplers.gibbs import BlockGibbs, Gibbs
 from gibbsite.samplers.hamiltonian import HMC
 from gibbsite.samplers.informed import GibbsWithGradients
+from gibbsite.samplers.low_rank import LowRank
 from gibbsite.samplers.rotor import Overrelaxation, RotorHeatBath
 
 CHAINS = 64
@@ -65,7 +66,7 @@ def choose(energy: AbstractEnergy) -> Choice:
         size, why = energy.space.size, "there is a gradient; step size, length of trajectories and scales are tuned in warm-up"
         if size <= FEW_AXES:
             return Choice(AdaptiveHMC(as_float(0.1), jnp.eye(size)), f"{why}, with all correlations", FEW_CHAINS)
-        return Choice(AdaptiveHMC(as_float(0.1), jnp.ones(energy.space.shape)), why, FEW_CHAINS)
+        return Choice(AdaptiveHMC(as_float(0.1), LowRank.identity(energy.space.shape)), f"{why}, with the leading correlations", FEW_CHAINS)
     if isinstance(energy.space, Box | Torus):
         return Choice(HMC(as_float(0.1), jnp.ones(energy.space.shape)), "there is a gradient; step size and scales are tuned in warm-up")
     raise TypeError(f"No kernel of kernel='auto' moves on {type(energy.space).__name__}: give one yourself, or compose one.")

@@ -106,7 +106,7 @@ def sample(
     finally:
         shown.close()
     by_chain = _means(carry.infos, plan.draws)
-    infos = {name: np.asarray(means.mean(axis=0)) for name, means in by_chain.items()}
+    infos = _over_chains(by_chain)
     extras = _extras(by_chain)
     flaw = _flaw(infos, plan.draws)
     rows = {name: _marked(row, flaw) for name, row in _rows(observers, carry.accs).items()}
@@ -253,7 +253,7 @@ def _warm_up(problem: Problem, carry: Carry, room: _Room, tune: _Tune, chunk: in
         carry = carry._replace(kernel=adaptation.final(carry.kernel, carry.adapt), adapt=None)
     infos = _means(carry.infos, steps)
     check_moves(carry.kernel, infos["accept_prob"] * steps, steps, name_of(carry.kernel))
-    return _Warmed(with_buffers(problem, carry, *room), steps, {name: means.mean(axis=0) for name, means in infos.items()}, settled)
+    return _Warmed(with_buffers(problem, carry, *room), steps, _over_chains(infos), settled)
 
 
 def _rows(observers: dict[str, AbstractObserver], accs: dict[str, PyTree]) -> dict[str, Row]:
@@ -270,6 +270,10 @@ def _means(infos: PyTree, draws: int) -> dict[str, np.ndarray]:
     """Infos averaged over draws, `chains *info`, on the host, in float64."""
     named = {"accept_prob": infos.accept_prob, "shadow_work": infos.shadow_work, **infos.extra}
     return {name: np.asarray(pair.float64() / draws) for name, pair in named.items()}
+
+
+def _over_chains(by_chain: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(means.mean(axis=0)) for name, means in by_chain.items()}
 
 
 def _last_lost(lost: Lost | None) -> tuple[Divergence, ...]:
