@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from registry.kernels import KERNELS
 
-from gibbsite.core import Cycle, Normal, Pushforward, Reals, Uniform, capability, draw
+from gibbsite.core import Cycle, Normal, Pushforward, Reals, Status, Uniform, capability, draw
 from gibbsite.core.space import Box
 from gibbsite.energies import Funnel, GaussianMixture, Rescaled, Transported
 from gibbsite.models import Flow
@@ -37,12 +37,12 @@ def both(energy: GaussianMixture, chains: int):
     return jnp.where(jnp.arange(chains)[:, None] % 2 == 0, energy.means[0] + 0.5 * noise, energy.means[1] + 0.9 * noise)
 
 
-def masses(dim: int, *, layers: int, rounds: int, draws: int):
+def masses(dim: int, *, layers: int, width: int, rounds: int, budget: int, draws: int):
     energy, chains = far(dim), 64
     init = both(energy, chains)
     alone = sample(MALA(0.1), energy, chains=chains, warmup=100, draws=draws, observe=right, init=init, progress=Silent(), key=KEY)
-    flow = Flow.build(dim=dim, layers=layers, knots=8, width=32, key=KEY)
-    helped = flow_assisted(MALA(0.1), energy, flow, init=init, rounds=rounds, steps=60, budget=150_000, key=KEY)
+    flow = Flow.build(dim=dim, layers=layers, knots=6, width=width, key=KEY)
+    helped = flow_assisted(MALA(0.1), energy, flow, init=init, rounds=rounds, steps=60, budget=budget, key=KEY)
     run = sample(
         helped.kernel, energy, chains=chains, warmup=0, draws=draws, observe=right, init=helped.positions, progress=Silent(), key=KEY
     )
@@ -51,7 +51,7 @@ def masses(dim: int, *, layers: int, rounds: int, draws: int):
 
 def judge(alone, helped, run) -> None:
     """Frozen at a half, and told: chains disagree. With global moves, right, and told how many were accepted."""
-    assert alone["right"].value == 0.5 and alone.rows["right"].rhat > 2
+    assert alone["right"].value == 0.5 and alone.status is Status.NOT_MIXED
     share = run["right"]
     assert abs(share.value - 0.7) < 5.6 * share.stderr < 0.12, str(share)
     assert run.rows["right"].rhat < 1.05
@@ -60,12 +60,12 @@ def judge(alone, helped, run) -> None:
 
 
 def test_masses_of_modes_that_are_known() -> None:
-    judge(*masses(2, layers=4, rounds=2, draws=200))
+    judge(*masses(2, layers=3, width=16, rounds=2, budget=40_000, draws=200))
 
 
 @pytest.mark.long
 def test_masses_of_modes_in_ten_dimensions() -> None:
-    alone, helped, run = masses(10, layers=6, rounds=5, draws=1000)
+    alone, helped, run = masses(10, layers=6, width=32, rounds=5, budget=150_000, draws=1000)
     judge(alone, helped, run)
     assert helped.acceptance[-1] > helped.acceptance[0]
 
@@ -74,7 +74,7 @@ def test_a_mode_without_a_chain_stays_missed() -> None:
     """As the docstring says: everything agrees, and three tenths of the law are not there."""
     energy = far(2)
     flow = Flow.build(dim=2, layers=2, knots=0, width=8, key=KEY)
-    helped = flow_assisted(MALA(0.1), energy, flow, init=both(energy, 64)[1::2], rounds=1, steps=40, budget=50_000, key=KEY)
+    helped = flow_assisted(MALA(0.1), energy, flow, init=both(energy, 64)[1::2], rounds=1, steps=40, budget=20_000, key=KEY)
     run = sample(helped.kernel, energy, chains=32, warmup=0, draws=200, observe=right, init=helped.positions, progress=Silent(), key=KEY)
     assert run["right"].value == 1.0 and helped.acceptance[-1] > 0.5
 
