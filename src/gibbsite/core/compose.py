@@ -135,7 +135,7 @@ class Cycle(AbstractRestarted):
 
     def caution(self, infos: Mapping[str, np.ndarray]) -> str:
         own = zip(self.kernels, infos["accept_by_part"], strict=True)
-        return " ".join(filter(None, (kernel.caution({"accept_prob": accept}) for kernel, accept in own)))
+        return " ".join(filter(None, (kernel.caution({"accept_prob": np.asarray(accept)}) for kernel, accept in own)))
 
     def reverse(self) -> "Cycle":
         return Cycle(tuple(kernel.reverse() for kernel in reversed(self.kernels)))
