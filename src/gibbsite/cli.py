@@ -114,7 +114,9 @@ def sample(
     settings: Settings = None,
     beta: Annotated[float, typer.Option(help="Inverse temperature.")] = 1.0,
     chains: Annotated[int, typer.Option(help="Independent chains.")] = 16,
-    warmup: Annotated[int, typer.Option(help="Steps that tune the kernel and are thrown away.")] = 500,
+    warmup: Annotated[
+        int | None, typer.Option(help="Steps that tune the kernel and are thrown away; default: 500, or fewer where that can be told.")
+    ] = None,
     draws: Annotated[int, typer.Option(help="Steps of each chain; with --until, of the first round.")] = 1000,
     until: Annotated[str | None, typer.Option(metavar="NAME=ERROR", help="Sample until this error bar is so small: energy=0.01.")] = None,
     observe: Annotated[

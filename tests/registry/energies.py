@@ -52,6 +52,7 @@ from gibbsite.energies import (
     Ring,
     Rosenbrock,
     Transformed,
+    Transported,
     Yukawa,
 )
 from gibbsite.models import GAN, VAE, Autoregressive, Diffusion, Flow, InDataUnits, ProbabilityFlow
@@ -149,6 +150,9 @@ ENERGIES: dict[str, AbstractEnergy] = {
     "posterior": Posterior(Normal([0.5, 0.0], [1.0, 2.0]), _logistic, (jnp.array([[1.0, 0.5], [-0.3, 2.0]]), jnp.array([1.0, -1.0]))),
     "transformed": Transformed(Uniform(Box([-1.0, 0.0], [2.0, 0.5]))),
     "transformed axes": Transformed(Callable(_rate, 2.0, Box([0.0, -jnp.inf, -jnp.inf], [jnp.inf, jnp.inf, 1.0]))),
+    "transported": Transported(
+        _MIX, Rescaled(Flow.build(dim=2, layers=2, knots=0, width=4, key=jax.random.key(9)).as_energy(), [0.2, -0.1], [1.3, 0.8])
+    ),
     "lennard jones": LennardJones(3, 2, 1.0, 0.5, 0.7),
     "double well particles": DoubleWellParticles(3, 2, -0.5, -1.0, 0.3, 1.5, 0.8),
     "yukawa": Yukawa(3, 2, 1.5, 12.0, 1.3),

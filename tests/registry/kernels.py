@@ -23,7 +23,8 @@ from gibbsite.core import (
     Tempered,
     reference,
 )
-from gibbsite.energies import BoltzmannMachine, Copies, Ising
+from gibbsite.energies import BoltzmannMachine, Copies, Ising, Rescaled
+from gibbsite.models import Flow
 from gibbsite.samplers import (
     BAOAB,
     GHMC,
@@ -43,6 +44,7 @@ from gibbsite.samplers import (
     Houdayer,
     Independence,
     LocallyBalanced,
+    LowRank,
     Metropolis,
     Multispin,
     Overrelaxation,
@@ -79,6 +81,7 @@ _THAWED = Linear(
     Copies(Ising((2, 3), jnp.zeros((2, 2, 3)), jnp.zeros((2, 3)), periodic=False), 2),
     _GLASSES.energy,
 )
+_FLOW = Flow.build(dim=2, layers=2, knots=0, width=4, key=jax.random.key(3)).as_energy()  # as good as untrained
 _WELL = Normal([1.0, -0.5], [0.6, 1.4])
 GAUSS = problems.Problem(_WELL, float(_WELL._log_z()), _WELL._sample)
 
@@ -89,6 +92,7 @@ KERNELS: dict[str, tuple[AbstractKernel, problems.Problem]] = {
     "hmc": (HMC(0.3, [0.7, 1.1], 0.3, steps=4), _MIX),
     "hmc in a box": (HMC(0.4, steps=3), problems.wedge()),
     "adaptive hmc": (AdaptiveHMC(0.3, [[0.7, 0.0], [0.3, 1.1]], length=1.1), _MIX),
+    "adaptive hmc, low rank": (AdaptiveHMC(0.3, LowRank([0.7, 1.1], [[0.6], [0.8]], [1.7]), length=1.1), _MIX),
     "mala on a torus": (MALA(0.8, [0.7, 1.1, 0.9]), _XY),
     "hmc on a torus": (HMC(0.6, [1.4, 2.2, 1.8], steps=3), _XY),
     "tamed ula": (TamedULA(0.1, [0.7, 1.1]), _MIX),
@@ -141,6 +145,7 @@ KERNELS: dict[str, tuple[AbstractKernel, problems.Problem]] = {
     "adjusted mclmc": (AdjustedMCLMC(0.8, scale=[0.7, 1.1], steps=3), _MIX),
     "blackjax": (BlackJAX(blackjax.barker, {"step_size": 0.9}, exact=True), _MIX),
     "repeat": (Repeat(ULA(0.05), 3), _MIX),
+    "flow assisted": (Cycle((MALA(0.4), Independence(Rescaled(_FLOW, [-0.7, 0.5], [1.5, 1.2])))), _MIX),
     "cycle": (Cycle((ULA(0.1), MALA(0.4), ULA(0.03))), _MIX),
     "mixture": (Mixture((MALA(0.1), MALA(0.8)), [0.3, 0.7]), _MIX),
     "parallel tempering": (ParallelTempering.over(MALA(0.3), [0.3, 0.6, 1.0]), GAUSS),

@@ -16,6 +16,7 @@ from gibbsite.objectives import (
     NoisePrediction,
     NonSaturating,
     PersistentContrastiveDivergence,
+    ReverseKL,
     Wasserstein,
 )
 from gibbsite.samplers import MALA, BlockGibbs
@@ -28,6 +29,7 @@ from gibbsite.testing.objective import (
     game_loss,
     likelihood_loss,
     noise_loss,
+    reverse_loss,
     score_loss,
     wasserstein_loss,
 )
@@ -75,6 +77,12 @@ NOISE, RATIO = Normal([0.8, 0.3], [1.4, 1.2], 0.6), 3
 
 def _contrast(model, data, draws):
     return Lesson(model, data, draws, contrast_loss(_GRID, _shares(_DATA), NOISE, _shares(NOISE), RATIO))
+
+
+def _reverse(target):
+    """A Gaussian of its own coordinates, drawn to a law that is not one."""
+    model, data, draws = plane(Normal([0.3, -0.2], [0.8, 1.3]))
+    return Lesson(model, data, draws, reverse_loss(_GRID, _CELLS, target))
 
 
 BITS = Lesson(Shifted(_RBM), _TAUGHT.sample, problems.enumerated(_RBM).sample, likelihood_loss(_STATES, jnp.zeros(16), _P))
@@ -142,6 +150,7 @@ OBJECTIVES = {
     "dsm, mixture": (DenoisingScoreMatching(SIGMA), SCORE),
     "nce, gaussian": (NoiseContrastive(NOISE, RATIO), _contrast(*plane(Offset(GaussianMixture([[0.0, 0.4]], [0.9], [1.0]), -0.5)))),
     "nce, mixture": (NoiseContrastive(NOISE, RATIO), CONTRAST),
+    "reverse kl": (ReverseKL(problems.mixture().energy), _reverse(problems.mixture().energy)),
     "diffusion, noise": (NoisePrediction(), DIFFUSION),
     "diffusion, energy": (NoisePrediction(passes=2), _diffusion(Diffusion.of_energy(2, (4,), key=jax.random.key(0)))),
 }

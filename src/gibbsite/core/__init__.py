@@ -27,6 +27,7 @@ from gibbsite.core.model import AbstractModel, Over
 from gibbsite.core.objective import AbstractObjective
 from gibbsite.core.observer import BATCHES, AbstractObserver, Diagnosis, Histogram, Mean, Moments, diagnose
 from gibbsite.core.path import AbstractPath, Geometric, Linear, Tempering, schedule
+from gibbsite.core.pushforward import Pushforward
 from gibbsite.core.reference import Coins, Dice, Normal, Uniform, reference
 from gibbsite.core.slope import Slope
 from gibbsite.core.space import (
@@ -93,6 +94,7 @@ __all__ = [
     "Pair",
     "Pairwise",
     "Product",
+    "Pushforward",
     "Reals",
     "Repeat",
     "Sampleable",

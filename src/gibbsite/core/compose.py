@@ -109,7 +109,7 @@ class AbstractRestarted(AbstractKernel):
 class Cycle(AbstractRestarted):
     """Each kernel once, in order; the time reversal runs the reversed kernels in reversed order.
 
-    Warm-up does not tune the parts: give them tuned.
+    Warm-up does not tune the parts: give them tuned. The acceptance of each is told as `accept_by_part`.
     """
 
     kernels: tuple[AbstractKernel, ...]
@@ -129,8 +129,13 @@ class Cycle(AbstractRestarted):
         for kernel, leg in zip(self.kernels, jax.random.split(key, len(self.kernels)), strict=True):
             state, info = restarted(kernel, energy, state, key=leg)
             infos.append(info)
-        accept = jnp.mean(jnp.stack([jnp.mean(info.accept_prob) for info in infos]))
-        return state, Info(accept, sum((info.shadow_work for info in infos), jnp.zeros(())))
+        accepts = jnp.stack([jnp.mean(info.accept_prob) for info in infos])
+        work = sum((info.shadow_work for info in infos), jnp.zeros(()))
+        return state, Info(jnp.mean(accepts), work, {"accept_by_part": accepts})
+
+    def caution(self, infos: Mapping[str, np.ndarray]) -> str:
+        own = zip(self.kernels, infos["accept_by_part"], strict=True)
+        return " ".join(filter(None, (kernel.caution({"accept_prob": np.asarray(accept)}) for kernel, accept in own)))
 
     def reverse(self) -> "Cycle":
         return Cycle(tuple(kernel.reverse() for kernel in reversed(self.kernels)))

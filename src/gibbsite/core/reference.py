@@ -18,6 +18,7 @@ from gibbsite.core.energy import (
     as_float,
     check_values,
 )
+from gibbsite.core.pushforward import Pushforward
 from gibbsite.core.space import AbstractSpace, Binary, Box, Categorical, Product, Reals, Spins, Torus, two_valued, values
 
 
@@ -39,7 +40,7 @@ class Normal(AbstractEnergy):
         return 0.5 * jnp.sum(((x - self.loc) / self.scale) ** 2) + self.offset
 
     def views(self) -> tuple[Capability, ...]:
-        return (Normalised(self._log_z), Sampleable(self._sample))
+        return (Normalised(self._log_z), Sampleable(self._sample), Pushforward(self._forward, self._inverse))
 
     def _log_z(self) -> Scalar:
         scale = jnp.broadcast_to(self.scale, self.loc.shape)
@@ -47,6 +48,12 @@ class Normal(AbstractEnergy):
 
     def _sample(self, *, key: Key[Array, ""]) -> Float[Array, "*x"]:
         return self.loc + self.scale * jax.random.normal(key, self.loc.shape)
+
+    def _forward(self, z: Float[Array, "*x"]) -> tuple[Float[Array, "*x"], Scalar]:
+        return self.loc + self.scale * z, jnp.sum(jnp.log(jnp.broadcast_to(self.scale, self.loc.shape)))
+
+    def _inverse(self, x: Float[Array, "*x"]) -> Float[Array, "*x"]:
+        return (x - self.loc) / self.scale
 
 
 class Uniform(AbstractEnergy):

@@ -20,6 +20,7 @@ from gibbsite.energies.posterior import Posterior
 from gibbsite.energies.potts import Potts
 from gibbsite.energies.rescaled import Rescaled
 from gibbsite.energies.rotors import XY, Clock
+from gibbsite.energies.transported import Transported
 from gibbsite.energies.wells import DoubleWell, ManyWell, MuellerBrown, Ring
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Ring",
     "Rosenbrock",
     "Transformed",
+    "Transported",
     "Yukawa",
     "edwards_anderson",
     "gmm40",

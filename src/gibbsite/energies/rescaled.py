@@ -6,7 +6,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Latent, Marginal, Normalised, Reals, Sampleable, Slope, as_float, need
+from gibbsite.core import (
+    AbstractEnergy,
+    AbstractSpace,
+    Capability,
+    Latent,
+    Marginal,
+    Normalised,
+    Pushforward,
+    Reals,
+    Sampleable,
+    Slope,
+    as_float,
+    need,
+)
 from gibbsite.core.energy import Scalar
 
 
@@ -45,6 +58,8 @@ class Rescaled(AbstractEnergy):
             return (view,)
         if isinstance(view, Sampleable):
             return (Sampleable(self._sample),)
+        if isinstance(view, Pushforward):
+            return (Pushforward(self._forward, self._inverse),)
         if isinstance(view, Latent):
             return (Latent(RescaledVisible(view.joint, self.shift, self.scale), self._sample_hidden, self._sample_visible),)
         return (Slope(self._slope),) if isinstance(view, Slope) else ()
@@ -54,6 +69,13 @@ class Rescaled(AbstractEnergy):
 
     def _sample(self, *, key: Key[Array, ""]) -> Float[Array, "*x"]:
         return self.shift + self.scale * need(self.energy, Sampleable, "Rescaled").sample(key=key)
+
+    def _forward(self, z: Float[Array, "*x"]) -> tuple[Float[Array, "*x"], Scalar]:
+        x, log_slope = need(self.energy, Pushforward, "Rescaled").forward(z)
+        return self.shift + self.scale * x, log_slope + self._log_jacobian()
+
+    def _inverse(self, x: Float[Array, "*x"]) -> Float[Array, "*x"]:
+        return need(self.energy, Pushforward, "Rescaled").inverse((x - self.shift) / self.scale)
 
     def _sample_hidden(self, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> Array:
         return need(self.energy, Latent, "Rescaled").sample_hidden((x - self.shift) / self.scale, key=key)

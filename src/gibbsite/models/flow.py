@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import paramax
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractModel, AbstractSpace, Capability, Evidence, Normalised, Reals, Sampleable
+from gibbsite.core import AbstractEnergy, AbstractModel, AbstractSpace, Capability, Evidence, Normalised, Pushforward, Reals, Sampleable
 from gibbsite.core.energy import Scalar
 from gibbsite.objectives import MaximumLikelihood
 
@@ -27,7 +27,21 @@ class FlowEnergy(AbstractEnergy):
         return -self.distribution.log_prob(x)
 
     def views(self) -> tuple[Capability, ...]:
-        return (Normalised(lambda: jnp.zeros(())), Sampleable(self._sample))
+        exact = (Normalised(lambda: jnp.zeros(())), Sampleable(self._sample))
+        return (*exact, Pushforward(self._forward, self._inverse)) if self._from_gaussian() else exact
+
+    def _from_gaussian(self) -> bool:
+        return isinstance(getattr(self.distribution, "base_dist", None), flowjax.distributions.StandardNormal)
+
+    def _forward(self, z: Float[Array, "*x"]) -> tuple[Float[Array, "*x"], Scalar]:
+        return self._bijection().transform_and_log_det(z)
+
+    def _inverse(self, x: Float[Array, "*x"]) -> Float[Array, "*x"]:
+        return self._bijection().inverse(x)
+
+    def _bijection(self) -> flowjax.bijections.AbstractBijection:
+        assert isinstance(self.distribution, flowjax.distributions.AbstractTransformed)
+        return self.distribution.bijection
 
     def _sample(self, *, key: Key[Array, ""]) -> Float[Array, "*x"]:
         return self.distribution.sample(key)

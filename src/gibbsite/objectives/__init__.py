@@ -6,6 +6,7 @@ from gibbsite.objectives.diffusion import NoisePrediction
 from gibbsite.objectives.gradient import count, gradient, join, split
 from gibbsite.objectives.likelihood import MaximumLikelihood, PersistentContrastiveDivergence, Walkers
 from gibbsite.objectives.score import DenoisingScoreMatching
+from gibbsite.objectives.transport import ReverseKL
 from gibbsite.objectives.variational import ELBO
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "NoisePrediction",
     "NonSaturating",
     "PersistentContrastiveDivergence",
+    "ReverseKL",
     "Walkers",
     "Wasserstein",
     "count",

@@ -16,6 +16,7 @@ from gibbsite.samplers.houdayer import Each, Houdayer
 from gibbsite.samplers.informed import GibbsWithGradients, LocallyBalanced, PathAuxiliary, barker, square_root
 from gibbsite.samplers.ladder import Ladder, enough_rungs
 from gibbsite.samplers.langevin import MALA, ULA, TamedULA
+from gibbsite.samplers.low_rank import LowRank
 from gibbsite.samplers.multispin import Multispin
 from gibbsite.samplers.progress import Progress, Silent
 from gibbsite.samplers.random_walk import Independence, RandomWalk
@@ -25,6 +26,7 @@ from gibbsite.samplers.run import sample
 from gibbsite.samplers.simulated_tempering import SimulatedTempering, Weights
 from gibbsite.samplers.skewed import Barker
 from gibbsite.samplers.slice import EllipticalSlice, Slice
+from gibbsite.samplers.spikes import Spikes
 from gibbsite.samplers.spreads import Spreads
 from gibbsite.samplers.stretch import Stretch
 from gibbsite.samplers.tempered_transitions import TemperedTransitions
@@ -61,6 +63,7 @@ __all__ = [
     "Independence",
     "Ladder",
     "LocallyBalanced",
+    "LowRank",
     "Metropolis",
     "Multispin",
     "Overrelaxation",
@@ -75,6 +78,7 @@ __all__ = [
     "SimulatedTempering",
     "SingleSite",
     "Slice",
+    "Spikes",
     "Spreads",
     "Stretch",
     "SwendsenWang",

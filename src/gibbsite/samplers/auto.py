@@ -28,16 +28,20 @@ from gibbsite.samplers.cluster import SwendsenWang
 from gibbsite.samplers.gibbs import BlockGibbs, Gibbs
 from gibbsite.samplers.hamiltonian import HMC
 from gibbsite.samplers.informed import GibbsWithGradients
+from gibbsite.samplers.low_rank import LowRank
 from gibbsite.samplers.rotor import Overrelaxation, RotorHeatBath
 
+CHAINS = 64
+FEW_CHAINS = 16  # where each draw is dear: enough for errors from the spread of chains, and for warm-up to be short
 FEW_AXES = 128  # up to which all correlations are learned: a matrix costs size^2 a leapfrog step and size^3 whenever it is found anew
 
 
 class Choice(NamedTuple):
-    """A kernel and why it was taken."""
+    """A kernel, why it was taken, and how many chains of it to run."""
 
     kernel: AbstractKernel
     why: str
+    chains: int = CHAINS
 
 
 def choose(energy: AbstractEnergy) -> Choice:
@@ -61,8 +65,8 @@ def choose(energy: AbstractEnergy) -> Choice:
     if isinstance(energy.space, Reals):
         size, why = energy.space.size, "there is a gradient; step size, length of trajectories and scales are tuned in warm-up"
         if size <= FEW_AXES:
-            return Choice(AdaptiveHMC(as_float(0.1), jnp.eye(size)), f"{why}, with all correlations")
-        return Choice(AdaptiveHMC(as_float(0.1), jnp.ones(energy.space.shape)), why)
+            return Choice(AdaptiveHMC(as_float(0.1), jnp.eye(size)), f"{why}, with all correlations", FEW_CHAINS)
+        return Choice(AdaptiveHMC(as_float(0.1), LowRank.identity(energy.space.shape)), f"{why}, with the leading correlations", FEW_CHAINS)
     if isinstance(energy.space, Box | Torus):
         return Choice(HMC(as_float(0.1), jnp.ones(energy.space.shape)), "there is a gradient; step size and scales are tuned in warm-up")
     raise TypeError(f"No kernel of kernel='auto' moves on {type(energy.space).__name__}: give one yourself, or compose one.")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
@@ -14,21 +15,26 @@ from gibbsite.core.energy import Scalar, check_values
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging, Together, pooled
 from gibbsite.samplers.fisher import FisherScales
 from gibbsite.samplers.hamiltonian import HMC, Leap
+from gibbsite.samplers.low_rank import LowRank
 from gibbsite.samplers.phase import Phase, leapfrog
 from gibbsite.samplers.slope import SlopeState
+from gibbsite.samplers.spikes import Spikes
 from gibbsite.samplers.spreads import has_axes
-from gibbsite.samplers.units import shrunk
+from gibbsite.samplers.units import Scale, shrunk
 
 LENGTH = attrgetter("length")
 TARGET = 0.651  # of the harmonic mean of acceptance: Hoffman, Radul & Sountsov 2021
 RATE = 0.025  # of Adam on the log of the length: the same
+LOST = 1e-3  # acceptance below which a trajectory tells nothing of its length
+DRIFT = 0.2  # of the log of the price of a trajectory, for half as much warm-up again
 
 
 class AdaptiveHMC(HMC):
     """HMC whose trajectories have a `length`, in units of scale: `length / step_size` leapfrog steps, at most `steps`.
 
     Warm-up tunes all that there is: the step size (harmonic mean of acceptance over chains 0.651), the length (`ChEES`) and,
-    where it is more than one number, the scale (`FisherScales`; a matrix learns all correlations). All chains take the same
+    where it is more than one number, the scale (`FisherScales`; a matrix learns all correlations, a `LowRank` the leading ones:
+    `Spikes`). All chains take the same
     number of steps, which is told as `leapfrog_steps`; the jitter of the step size is each chain's own.
     """
 
@@ -52,7 +58,18 @@ class AdaptiveHMC(HMC):
 
     def adaptation(self) -> AbstractAdaptation:
         step, length = _Harmonic(STEP_SIZE, as_float(TARGET)), ChEES()
-        return Together((step, length, FisherScales()) if has_axes(self) else (step, length))
+        scales = Spikes() if isinstance(self.scale, LowRank) else FisherScales()
+        return _ByPrice((step, length, scales) if has_axes(self) else (step, length))
+
+
+class _ByPrice(Together):
+    """Has settled when trajectories no longer change their price, which is all that warm-up can lower."""
+
+    can_settle = True
+
+    def settled(self, earlier: AdaptiveHMC, later: AdaptiveHMC) -> bool:
+        before, now = (np.asarray(kernel.length / kernel.step_size, float) for kernel in (earlier, later))
+        return bool(np.all(np.abs(np.log(now / before)) < DRIFT))
 
 
 class _Harmonic(DualAveraging):
@@ -105,11 +122,11 @@ def _adam() -> optax.GradientTransformation:
     return optax.adam(RATE, b1=0.0, b2=0.95)
 
 
-def criterion_slope(scale: Float[Array, "*s"], leap: Leap, accept: Float[Array, " chains"]) -> Scalar:
-    """`d ChEES / dT`, pooled over chains; trajectories that left all bounds do not count."""
-    accept = jnp.nan_to_num(accept)
+def criterion_slope(scale: Scale, leap: Leap, accept: Float[Array, " chains"]) -> Scalar:
+    """`d ChEES / dT`, pooled over chains; trajectories that were lost do not count, however far they went."""
+    accept = jnp.where(accept > LOST, accept, 0.0)
     first, last = leap.start.position, leap.end.at.position
-    last = jnp.where(jnp.isfinite(last), last, first)
+    last = jnp.where(accept.reshape(-1, *(1,) * (first.ndim - 1)) > 0, last, first)
     start, end = (shrunk(scale, rows - pooled(rows)).reshape(len(rows), -1) for rows in (first, last))
     growth = jnp.sum(end**2, axis=1) - jnp.sum(start**2, axis=1)
     along = jnp.sum(end * leap.end.velocity.reshape(end.shape), axis=1)

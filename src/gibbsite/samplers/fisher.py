@@ -58,22 +58,31 @@ class FisherScales(AbstractAdaptation):
 
 def _learned(scale: Float[Array, "*s"], state: _Seen, now: SlopeState) -> tuple[Float[Array, "*s"], _Seen]:
     """The scale with one more draw of each chain."""
-    slopes = jnp.where(jnp.isfinite(now.grad), now.grad, 0.0)
+    slopes = finite(now.grad)
     matrix = is_matrix(scale, now.position.shape[1:])
     square = outer if matrix else jnp.square
     xs, gs = (rows_of(rows, scale) for rows in (now.position, slopes)) if matrix else (now.position, slopes)
     state = state._replace(draws=joined(state.draws, xs, square, MEMORY), slopes=joined(state.slopes, gs, square, MEMORY))
     seen = len(now.position) * state.draws.updates
     if not matrix:
-        found = (state.draws.variance / state.slopes.variance) ** 0.25
-        found = blend(jnp.where(jnp.isfinite(found), found, 0.0), state.start, seen)
-        return found, state
+        return balanced_widths(state.draws, state.slopes, state.start, seen), state
     due = seen >= state.due
-    scale = jax.lax.cond(due, lambda: _balanced(scale, state.draws.variance, state.slopes.variance, trust(seen)), lambda: scale)
+    scale = jax.lax.cond(due, lambda: balanced(scale, state.draws.variance, state.slopes.variance, trust(seen)), lambda: scale)
     return scale, state._replace(due=jnp.where(due, GROWTH * seen, state.due))
 
 
-def _balanced(scale: Float[Array, "d d"], draws: Float[Array, "d d"], slopes: Float[Array, "d d"], share: Scalar) -> Float[Array, "d d"]:
+def finite(slopes: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Slopes, 0 where they are no number."""
+    return jnp.where(jnp.isfinite(slopes), slopes, 0.0)
+
+
+def balanced_widths(draws: Cloud, slopes: Cloud, start: Float[Array, "*x"], seen: Scalar) -> Float[Array, "*x"]:
+    """The widths in whose units both variances are alike, near those of the start while few draws were seen."""
+    found = (draws.variance / slopes.variance) ** 0.25
+    return blend(jnp.where(jnp.isfinite(found), found, 0.0), start, seen)
+
+
+def balanced(scale: Float[Array, "d d"], draws: Float[Array, "d d"], slopes: Float[Array, "d d"], share: Scalar) -> Float[Array, "d d"]:
     """The factor in whose units both covariances are alike; the old one where nothing finite was found."""
     inside = solve_triangular(scale, draws, lower=True)
     inside = solve_triangular(scale, inside.T, lower=True)

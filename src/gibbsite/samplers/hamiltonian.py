@@ -9,10 +9,12 @@ from jaxtyping import Array, Float, Key
 
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, as_float
 from gibbsite.core.energy import Scalar, check_values
-from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
+from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging, Together
+from gibbsite.samplers.low_rank import LowRank, as_scale
 from gibbsite.samplers.metropolis import check_step, check_whole
 from gibbsite.samplers.phase import Phase, leapfrog, lost
 from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, judged
+from gibbsite.samplers.spikes import Spikes
 from gibbsite.samplers.spreads import step_and_scale
 from gibbsite.samplers.units import check_shape, check_units
 
@@ -30,7 +32,7 @@ class Leap(NamedTuple):
 class HMC(AbstractSlopeKernel):
     """Hamiltonian (hybrid) Monte Carlo (Duane et al., Phys. Lett. B 195, 1987), the velocity drawn anew each time.
 
-    `scale` is one number, one a coordinate, or a lower-triangular matrix `d d` that acts on the flattened x. In units of it
+    `scale` is one number, one a coordinate, or a lower-triangular matrix `d d` that acts on the flattened x, or a `LowRank`. In units of it
     (x = scale q) all coordinates have mass 1: v from N(0, I), then `steps` leapfrog steps of
 
         v -= e/2 grad_q U,   q += e v,   v -= e/2 grad_q U,   grad_q U = scale' grad U,   e = step_size (1 + jitter u),
@@ -44,7 +46,7 @@ class HMC(AbstractSlopeKernel):
     """
 
     step_size: Scalar = eqx.field(converter=as_float)
-    scale: Float[Array, "..."] = eqx.field(converter=as_float, default=1.0)
+    scale: Float[Array, "..."] | LowRank = eqx.field(converter=as_scale, default=1.0)
     jitter: Scalar = eqx.field(converter=as_float, default=0.2)
     steps: int = eqx.field(static=True, default=10, kw_only=True)
 
@@ -81,4 +83,5 @@ class HMC(AbstractSlopeKernel):
         return eqx.tree_at(STEP_SIZE, self, self.step_size / jnp.sqrt(beta))
 
     def adaptation(self) -> AbstractAdaptation:
-        return step_and_scale(self, DualAveraging(STEP_SIZE, as_float(TARGET)))
+        step = DualAveraging(STEP_SIZE, as_float(TARGET))
+        return Together((step, Spikes())) if isinstance(self.scale, LowRank) else step_and_scale(self, step)

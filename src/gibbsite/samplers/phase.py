@@ -15,7 +15,7 @@ from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractSpace, ArrayLi
 from gibbsite.core.energy import Scalar, check_values
 from gibbsite.samplers.metropolis import check_scale, check_space, check_step, shifted
 from gibbsite.samplers.slope import SlopeState, evaluate
-from gibbsite.samplers.units import pulled, stretched
+from gibbsite.samplers.units import Scale, pulled, stretched
 
 _PACE = attrgetter("step_size", "friction")
 
@@ -27,17 +27,17 @@ class Phase(NamedTuple):
     velocity: Float[Array, "*x"]
 
 
-def kicked(phase: Phase, size: Scalar, scale: Float[Array, "*s"]) -> Phase:
+def kicked(phase: Phase, size: Scalar, scale: Scale) -> Phase:
     """`v - size grad_q U`."""
     return Phase(phase.at, phase.velocity - size * pulled(scale, phase.at.grad))
 
 
-def drifted(energy: AbstractEnergy, phase: Phase, size: Scalar, scale: Float[Array, "*s"]) -> Phase:
+def drifted(energy: AbstractEnergy, phase: Phase, size: Scalar, scale: Scale) -> Phase:
     """`q + size v`, evaluated there."""
     return Phase(evaluate(energy, shifted(energy.space, phase.at.position, size * stretched(scale, phase.velocity))), phase.velocity)
 
 
-def leapfrog(energy: AbstractEnergy, phase: Phase, size: Scalar, scale: Float[Array, "*s"], steps: ArrayLike) -> Phase:
+def leapfrog(energy: AbstractEnergy, phase: Phase, size: Scalar, scale: Scale, steps: ArrayLike) -> Phase:
     """`steps` leapfrog steps; turning the velocity round at the end would lead back to the start, step by step."""
 
     def leap(_: Array, phase: Phase) -> Phase:

@@ -1,10 +1,12 @@
 """Moves that ask for no slope: a step to somewhere near, or a draw from a law of its own."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, Sampleable, as_float, need
@@ -14,6 +16,7 @@ from gibbsite.samplers.metropolis import AbstractPointKernel, PointState, check_
 from gibbsite.samplers.spreads import step_and_scale
 from gibbsite.samplers.units import check_shape, check_units, stretched
 
+RARE = 0.01  # acceptance of proposals below which they are of no use
 TARGET, TARGET_OF_ONE = 0.234, 0.44  # acceptance in many dimensions and in one: Roberts & Rosenthal, Statist. Sci. 16, 2001
 
 
@@ -96,3 +99,8 @@ class Independence(AbstractPointKernel):
         new = locate(energy, need(self.proposal, Sampleable, "Independence").sample(key=move))
         log_ratio = (state.energy - self.proposal(state.position)) - (new.energy - self.proposal(new.position))
         return metropolis(guarded(energy, log_ratio, new), new, state, key=coin)
+
+    def caution(self, infos: Mapping[str, np.ndarray]) -> str:
+        if (accepted := float(np.mean(infos["accept_prob"]))) >= RARE:
+            return ""
+        return f"Of independent proposals {accepted:.2g} were accepted: their law is far from the target, and nothing rests on them."

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import html
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,7 +37,8 @@ class Run:
     Give it as `init=` to `sample` to continue. `by_chain` is what kernels report (acceptance and the like), averaged over the draws
     of each chain, on axis 0; `lost` the last divergent moves, one a chain at most. `samples` has axes `chains draws *x`, or is None
     (see `keep=` and `store=`); `traces` hold the values of observables after each `every` draws, `chains n *f` (see `trace=`); `why`
-    says why this kernel was chosen, if it was.
+    says why this kernel was chosen, if it was; `warmup` how many steps tuned it, and `settled` whether it had been found that more would
+    not help (None: nobody asked, or this kernel cannot tell); `tuning` are the infos of warm-up, averaged.
     """
 
     kernel: AbstractKernel
@@ -52,6 +54,9 @@ class Run:
     every: int
     seconds: float
     why: str = ""
+    warmup: int | None = None
+    settled: bool | None = None
+    tuning: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Estimate:
         """The estimate of an observable, by name.
@@ -140,9 +145,17 @@ class Run:
         chosen = [f"{name_of(self.kernel)} was chosen: {self.why}."] if self.why else []
         told = [", ".join(f"{name} {_brief(extra)}" for name, extra in self.extras.items())] if self.extras else []
         caution = self.kernel.caution(self.infos)
-        warned = [f"! {caution}"] if caution else []
+        warned = [*self._warmed(), *([f"! {caution}"] if caution else [])]
         doubts = [f"? {status.value}" for status in Status if status in found] or [Status.OK.value]
         return chosen + told + self._divergent() + warned + doubts
+
+    def _warmed(self) -> list[str]:
+        """When warm-up ended, where that was not laid down."""
+        if self.settled is None:
+            return []
+        if self.settled:
+            return [f"Warm-up had settled after {self.warmup} steps."]
+        return [f"! Warm-up had not settled after {self.warmup} steps: the price of a trajectory, or the energy, was still changing."]
 
     def _divergent(self) -> list[str]:
         """How many moves were divergent, in how many chains, and where the last one was."""

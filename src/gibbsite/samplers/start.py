@@ -47,6 +47,14 @@ def _name(observe: Any) -> str:
     return getattr(observe, "__name__", type(observe).__name__.lower())
 
 
+def given_chains(init: "PyTree | Run | None") -> int | None:
+    """As many chains as there are starts, where there are any."""
+    if init is None or isinstance(init, Run):
+        return None if init is None else init.chains
+    shape = np.shape(jax.tree.leaves(init)[0])
+    return shape[0] if shape else None
+
+
 def start(
     kernel: AbstractKernel,
     energy: AbstractEnergy,

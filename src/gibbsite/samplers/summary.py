@@ -11,14 +11,17 @@ from gibbsite.core import AbstractObserver, Moments, Status, diagnose
 from gibbsite.samplers.loop import Carry, Lost, Problem
 from gibbsite.samplers.plan import Plan
 from gibbsite.samplers.report import Divergence, Row, Run
+from gibbsite.samplers.settle import Warmed
 
 LAST = 8  # divergent moves that a run tells one by one
 FEW_MOVES = 10  # accepted moves of a chain below which it has gone nowhere
 
 
-def summary(problem: Problem, carry: Carry, plan: Plan, *, steps: int, samples: PyTree | None, seconds: float, why: str) -> Run:
+def summary(
+    problem: Problem, carry: Carry, plan: Plan, warmed: Warmed, *, steps: int, samples: PyTree | None, seconds: float, why: str
+) -> Run:
     """The run whose last draw left this carry, after `steps` in all."""
-    by_chain = _means(carry.infos, plan.draws)
+    by_chain = means_of(carry.infos, plan.draws)
     flaw = _flaw(by_chain, plan.draws)
     return Run(
         kernel=carry.kernel,
@@ -34,6 +37,9 @@ def summary(problem: Problem, carry: Carry, plan: Plan, *, steps: int, samples: 
         every=plan.every,
         seconds=seconds,
         why=why,
+        warmup=warmed.steps,
+        settled=warmed.settled,
+        tuning=warmed.infos,
     )
 
 
@@ -49,7 +55,7 @@ def _row(observer: AbstractObserver, acc: PyTree, source: frozenset) -> Row:
     return row._replace(estimate=dataclasses.replace(row.estimate, sources=source))
 
 
-def _means(infos: PyTree, draws: int) -> dict[str, np.ndarray]:
+def means_of(infos: PyTree, draws: int) -> dict[str, np.ndarray]:
     """Infos averaged over draws, `chains *info`, on the host, in float64."""
     named = {"accept_prob": infos.accept_prob, "shadow_work": infos.shadow_work, **infos.extra}
     return {name: np.asarray(pair.float64() / draws) for name, pair in named.items()}

@@ -24,7 +24,7 @@ def simulate(
     kernel: str = "auto",
     beta: float = 1.0,
     chains: int = 16,
-    warmup: int = 500,
+    warmup: int | None = None,
     draws: int = 1000,
     until: Until | None = None,
     observe: Sequence[str] = (),

@@ -22,6 +22,7 @@ from gibbsite.core import (
     Normal,
     Normalised,
     Product,
+    Pushforward,
     Reals,
     Sampleable,
     Sum,
@@ -40,6 +41,7 @@ from gibbsite.core.reference import ends
 from gibbsite.energies import Rescaled
 from gibbsite.testing.law import LawViolation, bounded, chi_square, energies_of, name_of, rounding, z_test
 from gibbsite.testing.problems import few_states, numbers, states
+from gibbsite.testing.pushforward import check_pushforward
 from gibbsite.testing.sites import ADDED, SITES, check_sites
 from gibbsite.thermo import enumerate_log_z, quadrature
 
@@ -80,6 +82,8 @@ def check_part(
         if latent.path is not None:
             check_path(energy, latent, xs, draws, box, key=rest)
     check_copies(energy, xs)
+    if (carried := capability(energy, Pushforward)) is not None:
+        check_pushforward(energy, carried, xs)
     if (marginal := capability(energy, Marginal)) is not None:
         check_part(marginal.guess(jax.tree.map(lambda a: a[0], xs[0])), points=points, draws=draws, box=box, key=rest)
     if capability(energy, Normalised) is not None:
@@ -365,7 +369,11 @@ def check_forwarding(energy: AbstractEnergy, *, points: int = 32, draws: int = 2
 
 
 def _check_rescaled(energy: AbstractEnergy, form: AbstractEnergy, xs: Array, draws: int, *, key: Key[Array, ""]) -> None:
-    missing = {k.__name__ for k in (Normalised, Sampleable, Latent) if capability(energy, k) is not None and capability(form, k) is None}
+    missing = {
+        k.__name__
+        for k in (Normalised, Sampleable, Latent, Pushforward)
+        if capability(energy, k) is not None and capability(form, k) is None
+    }
     if missing:
         raise LawViolation(f"{name_of(form)}: lost {', '.join(sorted(missing))} of {name_of(energy)}.")
     if (view := capability(form, Normalised)) is not None:
@@ -373,5 +381,7 @@ def _check_rescaled(energy: AbstractEnergy, form: AbstractEnergy, xs: Array, dra
         bounded(name_of(form), "log_z against that in standard units", np.asarray(shift), rounding(view.log_z()))
     if capability(form, Sampleable) is not None:
         check_draws(form, draws, key=key)
+    if (carried := capability(form, Pushforward)) is not None:
+        check_pushforward(form, carried, xs)
     if (latent := capability(form, Latent)) is not None:
         check_latent(form, latent, xs, draws, key=key)

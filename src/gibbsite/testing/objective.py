@@ -66,6 +66,17 @@ def likelihood_loss(points: Float[Array, "n *x"], log_cells: Float[Array, " n"],
     return loss
 
 
+def reverse_loss(points: Float[Array, "n *x"], log_cells: Float[Array, " n"], energy: AbstractEnergy) -> Loss:
+    """`E_q [U + log q]` over the points of a grid with given cells, q the law of the model."""
+    target = jax.vmap(energy)(points)
+
+    def loss(model: AbstractModel) -> Array:
+        u = jax.vmap(model.as_energy())(points)
+        return jax.nn.softmax(log_cells - u) @ (target - u - jax.nn.logsumexp(log_cells - u))
+
+    return loss
+
+
 def score_loss(points: Float[Array, "n *x"], shares: Float[Array, " n"], smoothed: AbstractEnergy) -> Loss:
     """`E |grad U - grad U_smoothed|^2 / 2` under the smoothed data: denoising score matching but for a constant."""
     slopes = jax.vmap(jax.grad(smoothed))(points)
