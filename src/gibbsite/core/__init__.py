@@ -8,10 +8,10 @@ from gibbsite.core.energy import (
     Callable,
     Capability,
     Conditionals,
-    Independent,
     Latent,
     Normalised,
     Sampleable,
+    Start,
     Sum,
     Tempered,
     as_float,
@@ -21,8 +21,9 @@ from gibbsite.core.energy import (
     need,
 )
 from gibbsite.core.estimate import Z95, Estimate, Evidence, Status, concise, exact
-from gibbsite.core.joint import Given, Marginal
+from gibbsite.core.joint import Given, Independent, Marginal, Parts, conditional
 from gibbsite.core.kernel import AbstractAdaptation, AbstractKernel, Info, no_work
+from gibbsite.core.minibatches import Minibatches
 from gibbsite.core.model import AbstractModel, Over
 from gibbsite.core.objective import AbstractObjective
 from gibbsite.core.observer import BATCHES, AbstractObserver, Diagnosis, Histogram, Mean, Moments, diagnose
@@ -84,6 +85,7 @@ __all__ = [
     "LocalFields",
     "Marginal",
     "Mean",
+    "Minibatches",
     "Mixture",
     "Moments",
     "Neighbours",
@@ -92,12 +94,14 @@ __all__ = [
     "Over",
     "Pair",
     "Pairwise",
+    "Parts",
     "Product",
     "Reals",
     "Repeat",
     "Sampleable",
     "Slope",
     "Spins",
+    "Start",
     "Status",
     "Sum",
     "Tempered",
@@ -108,6 +112,7 @@ __all__ = [
     "as_float",
     "capability",
     "concise",
+    "conditional",
     "configurations",
     "count",
     "diagnose",

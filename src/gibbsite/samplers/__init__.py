@@ -17,6 +17,7 @@ from gibbsite.samplers.informed import GibbsWithGradients, LocallyBalanced, Path
 from gibbsite.samplers.ladder import Ladder, enough_rungs
 from gibbsite.samplers.langevin import MALA, ULA, TamedULA
 from gibbsite.samplers.multispin import Multispin
+from gibbsite.samplers.per_part import PerPart
 from gibbsite.samplers.progress import Progress, Silent
 from gibbsite.samplers.random_walk import Independence, RandomWalk
 from gibbsite.samplers.report import Divergence, Row, Run, name_of
@@ -26,6 +27,7 @@ from gibbsite.samplers.simulated_tempering import SimulatedTempering, Weights
 from gibbsite.samplers.skewed import Barker
 from gibbsite.samplers.slice import EllipticalSlice, Slice
 from gibbsite.samplers.spreads import Spreads
+from gibbsite.samplers.stochastic_gradient import SGLD
 from gibbsite.samplers.stretch import Stretch
 from gibbsite.samplers.tempered_transitions import TemperedTransitions
 from gibbsite.samplers.tempering import ParallelTempering
@@ -40,6 +42,7 @@ __all__ = [
     "MCLMC",
     "NUTS",
     "OBABO",
+    "SGLD",
     "ULA",
     "AdaptiveHMC",
     "AdjustedMCLMC",
@@ -66,6 +69,7 @@ __all__ = [
     "Overrelaxation",
     "ParallelTempering",
     "PathAuxiliary",
+    "PerPart",
     "Progress",
     "RandomWalk",
     "RotorHeatBath",

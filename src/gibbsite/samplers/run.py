@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Key, PyTree
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractObserver, Estimate, Moments, Status, diagnose
+from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractObserver, Estimate, Status
 from gibbsite.core.keys import chain_keys
 from gibbsite.samplers import loop
 from gibbsite.samplers.auto import choose
@@ -97,7 +97,7 @@ def sample(
     by_chain = _means(carry.infos, plan.draws)
     infos = {name: np.asarray(means.mean(axis=0)) for name, means in by_chain.items()}
     extras = _extras(by_chain)
-    flaw = _flaw(infos, plan.draws)
+    flaw = _flaw(carry.kernel, infos, plan.draws)
     rows = {name: _marked(row, flaw) for name, row in _rows(observers, carry.accs).items()}
     return Run(
         kernel=carry.kernel,
@@ -222,7 +222,7 @@ def _rows(observers: dict[str, AbstractObserver], accs: dict[str, PyTree]) -> di
     rows, source = {}, frozenset([object()])  # draws of one run: no two of its estimates are independent
     for name, observer in observers.items():
         acc = jax.tree.map(lambda a: np.swapaxes(np.asarray(a), 0, 1), accs[name])
-        row = Row(*diagnose(acc)) if isinstance(acc, Moments) else Row(observer.finalise(acc), None, None)
+        row = Row(*observer.diagnose(acc))
         rows[name] = row._replace(estimate=dataclasses.replace(row.estimate, sources=source))
     return rows
 
@@ -252,12 +252,12 @@ def _extras(by_chain: dict[str, np.ndarray]) -> dict[str, Estimate]:
     return extras
 
 
-def _flaw(infos: dict[str, np.ndarray], draws: int) -> Status:
+def _flaw(kernel: AbstractKernel, infos: dict[str, np.ndarray], draws: int) -> Status:
     """What is wrong with the moves themselves, and so with every mean."""
     if np.min(infos["accept_prob"]) * draws < min(FEW_MOVES, draws / 2):
         return Status.NO_MOVES
     # A kernel that keeps its law reports work 0 and nothing else.
-    return Status.UNADJUSTED if infos["shadow_work"] != 0 else Status.OK
+    return Status.UNADJUSTED if kernel.biased or infos["shadow_work"] != 0 else Status.OK
 
 
 def _marked(row: Row, flaw: Status) -> Row:

@@ -14,7 +14,6 @@ from gibbsite.core import (
     Box,
     Categorical,
     Coins,
-    Copied,
     Dice,
     Independent,
     Latent,
@@ -41,6 +40,7 @@ from gibbsite.energies import Rescaled
 from gibbsite.testing.law import LawViolation, bounded, chi_square, name_of, rounding, z_test
 from gibbsite.testing.problems import few_states, numbers, states
 from gibbsite.testing.sites import ADDED, SITES, check_sites
+from gibbsite.testing.views import check_views
 from gibbsite.thermo import enumerate_log_z, quadrature
 
 CENTRES = 8  # laws q against which draws are weighed
@@ -79,7 +79,7 @@ def check_part(
         check_latent(energy, latent, xs, draws, key=rest)
         if latent.path is not None:
             check_path(energy, latent, xs, draws, box, key=rest)
-    check_copies(energy, xs)
+    check_views(energy, xs, key=slope)
     if (marginal := capability(energy, Marginal)) is not None:
         check_part(marginal.guess(jax.tree.map(lambda a: a[0], xs[0])), points=points, draws=draws, box=box, key=rest)
     if capability(energy, Normalised) is not None:
@@ -95,16 +95,6 @@ def _draws(energy: AbstractEnergy, n: int, *, key: Key[Array, ""]) -> PyTree:
 def _points(energy: AbstractEnergy, n: int, *, key: Key[Array, ""]) -> PyTree:
     """Where the energy must be finite: its own draws, or those of the reference law where it has none."""
     return _draws(energy if capability(energy, Sampleable) is not None else reference(energy.space), n, key=key)
-
-
-def check_copies(energy: AbstractEnergy, xs: PyTree) -> None:
-    """The energy of several copies is the sum of that of each; so it is for the sum of two such energies."""
-    if (view := capability(energy, Copied)) is not None:
-        twice = need(Sum(energy, energy), Copied, "check_energy").one
-        truth = jax.vmap(energy)(xs)
-        for one, factor in ((view.one, 1), (twice, 2)):
-            apart = jnp.sum(jax.vmap(jax.vmap(one))(xs), axis=1)
-            bounded(name_of(energy), "sum over copies", np.asarray(apart - factor * truth), rounding(factor * truth))
 
 
 def check_value(energy: AbstractEnergy, xs: PyTree) -> None:
@@ -359,7 +349,7 @@ def check_forwarding(energy: AbstractEnergy, *, points: int = 32, draws: int = 2
             if lost:
                 raise LawViolation(f"{name_of(form)}: {', '.join(lost)} of {name_of(energy)} are lost.")
             check_sites(form, xs)
-            check_copies(form, xs)
+            check_views(form, xs, key=rest)
     if isinstance(energy.space, Reals):
         _check_rescaled(energy, scaled, at, draws, key=rest)
 
