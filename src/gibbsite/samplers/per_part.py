@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Key
+from jaxtyping import Array, Key, PyTree
 
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, AbstractKernel, Info, Product, conditional
 from gibbsite.core.compose import AbstractRestarted, check_restarts, divergences, restarted
@@ -43,7 +43,7 @@ class PerPart(AbstractRestarted):
     def cost(self) -> int:
         return sum(k.cache_cost + k.cost for k in self.kernels)
 
-    def init(self, energy: AbstractEnergy, x: tuple, *, key: Key[Array, ""]) -> tuple:
+    def init(self, energy: AbstractEnergy, x: PyTree, *, key: Key[Array, ""]) -> PyTree:
         if not isinstance(energy.space, Product):
             raise TypeError(f"PerPart moves on a Product, not on {type(energy.space).__name__}: use a kernel of that space itself.")
         if len(energy.space.parts) != len(self.kernels):
