@@ -149,7 +149,7 @@ def covered(values) -> set[type]:
     ("base", "registry"),
     [
         (AbstractEnergy, "energies.ENERGIES"),
-        (AbstractKernel, "kernels.KERNELS"),
+        (AbstractKernel, "kernels.REGISTERED"),
         (AbstractObserver, "observers.OBSERVERS"),
         (AbstractObjective, "objectives.OBJECTIVES"),
         (AbstractModel, "models.MODELS"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from registry import objectives as lessons
 
-from gibbsite.core import exact, log_prob
+from gibbsite.core import Repeat, exact, log_prob, schedule
 from gibbsite.data import load
 from gibbsite.energies import GaussianMixture
 from gibbsite.metrics import kl_to_truth, mode_masses, total_variation
@@ -19,9 +19,11 @@ from gibbsite.models.noising import AbstractField, Cosine
 from gibbsite.models.probability_flow import divergence
 from gibbsite.objectives import NoisePrediction, count
 from gibbsite.objectives.diffusion import stratified
+from gibbsite.samplers import ULA
 from gibbsite.testing.law import LawViolation, bounded, chi_square, z_test
 from gibbsite.testing.model import check_model
 from gibbsite.testing.objective import check_objective
+from gibbsite.thermo import Ladder, anneal, annealed_langevin
 from gibbsite.train import fit
 
 KEY = jax.random.key(17)
@@ -115,6 +117,41 @@ class CoarseReverse(Diffusion):
 
     def sample(self, *, key):
         return self.ancestral(steps=6, key=key)
+
+
+class ExactPotential(Exact):
+    """The same velocity as a gradient; the energies of the noised mixture lack log 2 pi."""
+
+    def potential(self, x, t):
+        alpha, sigma = SCHEDULE.alpha(t), SCHEDULE.sigma(t)
+        return sigma / alpha * (noised(self.mixture, t)(x) - jnp.log(2 * jnp.pi) - jnp.sum(x**2) / 2)
+
+
+def masses_off(xs):
+    """Total variation between the masses of the components and the shares of draws next to them, draws of the mixture held against it."""
+    exact = draws(noised(MIX, 0.1)._sample, jax.random.split(jax.random.key(1), 2**15))
+    near = [np.argmin(np.sum((np.asarray(rows)[:, None] - np.asarray(MIX.means)) ** 2, axis=-1), axis=1) for rows in (xs, exact)]
+    shares = [np.bincount(rows, minlength=3) / len(rows) for rows in near]
+    return np.abs(shares[0] - shares[1]).sum() / 2
+
+
+def test_annealed_langevin_follows_the_noise_and_its_weights_know_the_bias():
+    """log Z of the last energy is log 2 pi, whatever the steps; steps that do not grow with the noise leave draws behind."""
+    path = Diffusion(ExactPotential(MIX), 2, Cosine(0.1)).path()
+    times = schedule(24)
+    ladder = annealed_langevin(path.sigma(times), step_size=0.01, steps=3)
+    step_sizes = ladder.kernel.kernel.step_size
+    np.testing.assert_allclose(step_sizes, 0.01 * (SCHEDULE.sigma(0.1) ** (times - 1)) ** 2, rtol=1e-5)
+    np.testing.assert_allclose(path(jnp.zeros(()))(jnp.array([1.0, 2.0])), 2.5, atol=1e-3)
+    found = anneal(path, ladder, walkers=2**13, times=times, key=KEY)
+    bounded("annealed Langevin", "log Z", found.log_z.value - np.log(2 * np.pi), 5.6 * found.log_z.stderr)
+    still = anneal(path, Ladder.over(Repeat(ULA(0.01), 3), times), walkers=2**13, times=times, key=KEY)
+    bounded("annealed Langevin", "log Z", still.log_z.value - np.log(2 * np.pi), 5.6 * still.log_z.stderr)
+    assert masses_off(found.positions) < 0.5 * masses_off(still.positions)
+    with pytest.raises(TypeError, match="free vector field"):
+        Diffusion.of_noise(2, (4,), key=KEY).path()
+    with pytest.raises(ValueError, match="sigmas="):
+        annealed_langevin([1.0, 0.0], step_size=0.1)
 
 
 @pytest.mark.parametrize(("broken", "law"), [(WithoutVolume, "log Z against the sum|draws against"), (CoarseReverse, "draws against")])

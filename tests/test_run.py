@@ -127,8 +127,7 @@ def test_auto_chooses_and_says_why(energy, kernel: str, why: str) -> None:
     run = sample("auto", energy, chains=4, warmup=4, draws=4, progress=Silent(), key=KEY)
     assert name_of(run.kernel) == kernel
     assert why in run.why and f"{kernel} was chosen: {run.why}." in str(run)
-    with pytest.raises(TypeError, match="moves on Product"):
-        choose(Independent((energy, energy)))
+    assert name_of(choose(Independent((energy, energy))).kernel) == f"PerPart({kernel}, {kernel})"
 
 
 def test_unmixed_chains_are_flagged() -> None:

@@ -78,6 +78,11 @@ def _rate(params, x):
     return params * x[0] - 1.5 * jnp.log(x[0]) + x[1] ** 2 / 2 + 2 * (1 - x[2])
 
 
+def _line(x, data):
+    at, seen = data
+    return -0.5 * jnp.sum((seen - x * at) ** 2)
+
+
 def _logistic(x, data):
     rows, ones = data
     return jnp.sum(jax.nn.log_sigmoid(ones * (rows @ x)))
@@ -119,7 +124,7 @@ ENERGIES: dict[str, AbstractEnergy] = {
     "gaussian rbm": _GAUSSIAN_RBM,
     "joint": need(_RBM, Latent, "registry").joint,
     "gaussian joint": need(_GAUSSIAN_RBM, Latent, "registry").joint,
-    "given": Given(need(_GAUSSIAN_RBM, Latent, "registry").joint, jnp.array([0.4, -0.3])),
+    "given": Given(need(_GAUSSIAN_RBM, Latent, "registry").joint, 1, (jnp.array([0.4, -0.3]),)),
     "neural": NeuralEnergy(MLP(4, (8, 8), key=jax.random.key(0)), Spins((2, 2))),
     "flow": Flow.build(dim=2, layers=1, knots=0, width=8, key=jax.random.key(1)).as_energy(),  # splines: check_model
     "probability flow": ProbabilityFlow(FreeField(TimedMLP(1, (8,), 1, key=jax.random.key(2))), Cosine(), 1, steps=6),
@@ -148,6 +153,7 @@ ENERGIES: dict[str, AbstractEnergy] = {
     "rosenbrock": Rosenbrock(2, 2, 3.0, 1.5, 0.5),
     "banana": Banana(2, 0.4, 1.5),
     "posterior": Posterior(Normal([0.5, 0.0], [1.0, 2.0]), _logistic, (jnp.array([[1.0, 0.5], [-0.3, 2.0]]), jnp.array([1.0, -1.0]))),
+    "posterior by rows": Posterior(Normal(0.5, 1.0), _line, (_SOME[:7], _SOME[7:14]), by_rows=True),
     "transformed": Transformed(Uniform(Box([-1.0, 0.0], [2.0, 0.5]))),
     "transformed axes": Transformed(Callable(_rate, 2.0, Box([0.0, -jnp.inf, -jnp.inf], [jnp.inf, jnp.inf, 1.0]))),
     "transported": Transported(

@@ -8,10 +8,10 @@ from gibbsite.core.energy import (
     Callable,
     Capability,
     Conditionals,
-    Independent,
     Latent,
     Normalised,
     Sampleable,
+    Start,
     Sum,
     Tempered,
     as_float,
@@ -21,8 +21,9 @@ from gibbsite.core.energy import (
     need,
 )
 from gibbsite.core.estimate import Z95, Estimate, Evidence, Status, concise, exact
-from gibbsite.core.joint import Given, Marginal
+from gibbsite.core.joint import Given, Independent, Marginal, Parts, conditional
 from gibbsite.core.kernel import AbstractAdaptation, AbstractKernel, Info, no_work
+from gibbsite.core.minibatches import Minibatches
 from gibbsite.core.model import AbstractModel, Over
 from gibbsite.core.objective import AbstractObjective
 from gibbsite.core.observer import BATCHES, AbstractObserver, Diagnosis, Histogram, Mean, Moments, diagnose
@@ -85,6 +86,7 @@ __all__ = [
     "LocalFields",
     "Marginal",
     "Mean",
+    "Minibatches",
     "Mixture",
     "Moments",
     "Neighbours",
@@ -93,6 +95,7 @@ __all__ = [
     "Over",
     "Pair",
     "Pairwise",
+    "Parts",
     "Product",
     "Pushforward",
     "Reals",
@@ -100,6 +103,7 @@ __all__ = [
     "Sampleable",
     "Slope",
     "Spins",
+    "Start",
     "Status",
     "Sum",
     "Tempered",
@@ -110,6 +114,7 @@ __all__ = [
     "as_float",
     "capability",
     "concise",
+    "conditional",
     "configurations",
     "count",
     "diagnose",

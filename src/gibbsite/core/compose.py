@@ -3,7 +3,8 @@
 The parts are restarted from the position at each leg, so they may keep caches but no memory (momenta, parities).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -13,6 +14,8 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core.energy import AbstractEnergy, Scalar, as_float, check_values
 from gibbsite.core.kernel import AbstractAdaptation, AbstractKernel, Info
+
+DIVERGENT = "divergent"  # the extra of an info that counts moves lost along the slope: those of the parts add up
 
 
 class Repeat(AbstractKernel):
@@ -24,6 +27,7 @@ class Repeat(AbstractKernel):
     reversible = property(lambda self: self.kernel.reversible)  # type: ignore[assignment]
     reports_work = property(lambda self: self.kernel.reports_work)  # type: ignore[assignment]
     has_memory = property(lambda self: self.kernel.has_memory)  # type: ignore[assignment]
+    biased = property(lambda self: self.kernel.biased)  # type: ignore[assignment]
     # Several steps would settle the switch in the first one on the way there and on the way back: not a time reversal.
     settles_switch = property(lambda self: self.kernel.settles_switch and self.times == 1)  # type: ignore[assignment]
 
@@ -47,7 +51,7 @@ class Repeat(AbstractKernel):
             return self.kernel.step(energy, state, key=key)
 
         state, infos = jax.lax.scan(body, state, jax.random.split(key, self.times))
-        extra = jax.tree.map(lambda e: jnp.mean(e, axis=0), infos.extra)
+        extra = jax.tree.map(lambda e: jnp.mean(e, axis=0), infos.extra) | divergences(infos)
         last = jax.tree.map(lambda a: a[-1], infos.tuning)
         return state, Info(jnp.mean(infos.accept_prob, axis=0), jnp.sum(infos.shadow_work), extra, last)
 
@@ -116,6 +120,7 @@ class Cycle(AbstractRestarted):
 
     reversible = False
     reports_work = property(lambda self: all(k.reports_work for k in self.kernels))  # type: ignore[assignment]
+    biased = property(lambda self: any(k.biased for k in self.kernels))  # type: ignore[assignment]
 
     def __check_init__(self) -> None:
         _check_parts("Cycle", self.kernels)
@@ -131,7 +136,7 @@ class Cycle(AbstractRestarted):
             infos.append(info)
         accepts = jnp.stack([jnp.mean(info.accept_prob) for info in infos])
         work = sum((info.shadow_work for info in infos), jnp.zeros(()))
-        return state, Info(jnp.mean(accepts), work, {"accept_by_part": accepts})
+        return state, Info(jnp.mean(accepts), work, {"accept_by_part": accepts} | divergences(*infos))
 
     def caution(self, infos: Mapping[str, np.ndarray]) -> str:
         own = zip(self.kernels, infos["accept_by_part"], strict=True)
@@ -148,7 +153,11 @@ class Mixture(AbstractRestarted):
     """One of the kernels, drawn with the given probabilities; reversible if all of them are.
 
     The choice is part of the path and is the same in the time reversal, so the work is that of the kernel chosen.
-    Warm-up does not tune the parts: give them tuned.
+    Warm-up does not tune the parts: give them tuned. Chains choose each for itself, so that a step of many costs one of every
+    kernel.
+
+    Raises:
+        ValueError: a weight is not positive: a kernel that is never drawn is better left out.
     """
 
     kernels: tuple[AbstractKernel, ...]
@@ -156,29 +165,30 @@ class Mixture(AbstractRestarted):
 
     reversible = property(lambda self: all(k.reversible for k in self.kernels))  # type: ignore[assignment]
     reports_work = property(lambda self: all(k.reports_work for k in self.kernels))  # type: ignore[assignment]
+    biased = property(lambda self: any(k.biased for k in self.kernels))  # type: ignore[assignment]
 
     def __check_init__(self) -> None:
         _check_parts("Mixture", self.kernels)
         if self.weights.shape != (len(self.kernels),):
             raise ValueError(f"Mixture has weights of shape {self.weights.shape} for {len(self.kernels)} kernels; give one each.")
-        check_values("Mixture", "weights", self.weights, lambda w: w >= 0, "probabilities, none of them negative")
+        allowed = "positive numbers, in the proportion of the probabilities; leave out a kernel that is never drawn"
+        check_values("Mixture", "weights", self.weights, lambda w: (w > 0) & np.isfinite(w), allowed)
 
     @property
     def cost(self) -> int:
-        return max(k.cache_cost + k.cost for k in self.kernels)
+        return sum(k.cache_cost + k.cost for k in self.kernels)
 
     def step(self, energy: AbstractEnergy, state: PyTree, *, key: Key[Array, ""]) -> tuple[PyTree, Info]:
         choice, leg = jax.random.split(key)
         which = jax.random.categorical(choice, jnp.log(self.weights))
 
-        def branch(kernel: AbstractKernel) -> Callable[[PyTree], tuple[PyTree, Info]]:
-            def run(state: PyTree) -> tuple[PyTree, Info]:
-                moved, info = restarted(kernel, energy, state, key=leg)
-                return moved, Info(jnp.mean(info.accept_prob), info.shadow_work)
+        def moved(kernel: AbstractKernel, none: dict[str, Array], x: PyTree) -> tuple[PyTree, Info]:
+            x, info = restarted(kernel, energy, x, key=leg)
+            return x, Info(jnp.mean(info.accept_prob), info.shadow_work, none | divergences(info))
 
-            return run
-
-        return jax.lax.switch(which, [branch(kernel) for kernel in self.kernels], state)
+        counted = any(jax.eval_shape(partial(moved, kernel, {}), state)[1].extra for kernel in self.kernels)
+        none = {DIVERGENT: jnp.zeros(())} if counted else {}  # all kernels must report as much
+        return jax.lax.switch(which, [partial(moved, kernel, none) for kernel in self.kernels], state)
 
     def reverse(self) -> "Mixture":
         return Mixture(tuple(kernel.reverse() for kernel in self.kernels), self.weights)
@@ -198,6 +208,12 @@ def check_restarts(name: str, kernel: AbstractKernel) -> None:
     """Raises TypeError where a kernel remembers more than x."""
     if kernel.has_memory:
         raise TypeError(f"{name} would restart {type(kernel).__name__} from a single x and lose its memory: use it on its own.")
+
+
+def divergences(*infos: Info) -> dict[str, Array]:
+    """How many moves were lost along the slope, in all of these infos together; nothing, where none counts them."""
+    counts = [jnp.sum(info.extra[DIVERGENT]) for info in infos if DIVERGENT in info.extra]
+    return {DIVERGENT: sum(counts[1:], counts[0])} if counts else {}
 
 
 def restarted(kernel: AbstractKernel, energy: AbstractEnergy, x: PyTree, *, key: Key[Array, ""]) -> tuple[PyTree, Info]:

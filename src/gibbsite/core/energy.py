@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from gibbsite.core.space import AbstractSpace, Product
+from gibbsite.core.space import AbstractSpace
 
 Scalar = Float[Array, ""]
 
@@ -65,6 +65,18 @@ class Sampleable(Capability):
     """Exact, independent draws: `sample(key=key)` returns one `x`."""
 
     sample: Function[..., PyTree]
+
+
+class Start(Capability):
+    """Where chains may be born, if draws of the reference law are no place to be: `sample(key=key)` gives one `x`, of whatever law."""
+
+    sample: Function[..., PyTree]
+
+    def tempered(self, beta: Scalar) -> "Start":
+        return self
+
+    def plus(self, other: Any) -> "Start":
+        return self
 
 
 class Conditionals(Capability):
@@ -179,6 +191,8 @@ def draw(energy: AbstractEnergy, *, key: Key[Array, ""]) -> PyTree:
 class Tempered(AbstractEnergy):
     """`beta * energy(x)`: the law at inverse temperature `beta`; 0 is infinite temperature, for spaces with an end.
 
+    At beta = 0 the energy is 0 everywhere, where `energy` is infinite too: the ends of a path are its two energies.
+
     Raises:
         ValueError: beta is negative or not finite.
     """
@@ -194,7 +208,8 @@ class Tempered(AbstractEnergy):
         return self.energy.space
 
     def __call__(self, x: PyTree) -> Scalar:
-        return self.beta * self.energy(x)
+        energy = self.energy(x)
+        return jnp.where((self.beta == 0) & jnp.isinf(energy), 0.0, self.beta * energy)
 
     def views(self) -> tuple[Capability, ...]:
         scaled = (view.tempered(self.beta) for view in self.energy.views())
@@ -241,30 +256,3 @@ class Callable(AbstractEnergy):
 
     def __call__(self, x: PyTree) -> Array:
         return self.fn(self.params, x)
-
-
-class Independent(AbstractEnergy):
-    """Independent parts: `sum_i energy_i(x_i)` on the product of their spaces."""
-
-    parts: tuple[AbstractEnergy, ...]
-
-    @property
-    def space(self) -> AbstractSpace:
-        return Product(tuple(part.space for part in self.parts))
-
-    def __call__(self, x: tuple) -> Scalar:
-        return sum((part(xi) for part, xi in zip(self.parts, x, strict=True)), jnp.zeros(()))
-
-    def views(self) -> tuple[Capability, ...]:
-        views: list[Capability] = []
-        if all(capability(part, Normalised) for part in self.parts):
-            views.append(Normalised(self._log_z))
-        if all(capability(part, Sampleable) for part in self.parts):
-            views.append(Sampleable(self._sample))
-        return tuple(views)
-
-    def _log_z(self) -> Scalar:
-        return sum((need(part, Normalised, "Independent").log_z() for part in self.parts), jnp.zeros(()))
-
-    def _sample(self, *, key: Key[Array, ""]) -> tuple:
-        return tuple(draw(part, key=k) for part, k in zip(self.parts, jax.random.split(key, len(self.parts)), strict=True))

@@ -84,6 +84,8 @@ class AbstractKernel(eqx.Module):
     settles_switch: eqx.AbstractClassVar[bool]
     # True where a state is more than one x with a cache (replicas, momenta): no composition may restart it from x.
     has_memory = False
+    # True where the law that a step keeps is not quite that of the energy, and no work says by how much.
+    biased = False
 
     @property
     def cost(self) -> int:

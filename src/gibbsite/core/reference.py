@@ -11,13 +11,13 @@ from gibbsite.core.energy import (
     AbstractEnergy,
     Capability,
     Conditionals,
-    Independent,
     Normalised,
     Sampleable,
     Scalar,
     as_float,
     check_values,
 )
+from gibbsite.core.joint import Independent
 from gibbsite.core.pushforward import Pushforward
 from gibbsite.core.space import AbstractSpace, Binary, Box, Categorical, Product, Reals, Spins, Torus, two_valued, values
 

@@ -17,9 +17,11 @@ from gibbsite.core import (
     Linear,
     Normal,
     Normalised,
+    Parts,
     Product,
     Reals,
     as_float,
+    draw,
 )
 from gibbsite.core.energy import Scalar
 
@@ -52,11 +54,19 @@ class BinaryRBM(AbstractEnergy):
         """The energy before the hidden units are summed out."""
         return -v @ self.visible_bias - h @ self.hidden_bias - v @ self.weights @ h
 
+    def hidden_given(self, v: Float[Array, " v"]) -> Coins:
+        """The hidden bits alone, up to a constant of v."""
+        return Coins(Binary(self.hidden_bias.shape), self.hidden_bias + v @ self.weights)
+
+    def visible_given(self, h: Float[Array, " h"]) -> Coins:
+        """The visible bits alone, up to a constant of h."""
+        return Coins(Binary(self.visible_bias.shape), self.visible_bias + self.weights @ h)
+
     def _sample_hidden(self, v: Float[Array, " v"], *, key: Key[Array, ""]) -> Float[Array, " h"]:
-        return _bits(self.hidden_bias + v @ self.weights, key)
+        return _bits(self.hidden_given(v).field, key)
 
     def _sample_visible(self, h: Float[Array, " h"], *, key: Key[Array, ""]) -> Float[Array, " v"]:
-        return _bits(self.visible_bias + self.weights @ h, key)
+        return _bits(self.visible_given(h).field, key)
 
     def _log_z(self) -> Scalar:
         """Enumerates the smaller layer; the other one is summed in closed form."""
@@ -103,13 +113,20 @@ class GaussianRBM(AbstractEnergy):
         scale = jnp.exp(self.log_scale)
         return jnp.sum((v - self.visible_bias) ** 2 / (2 * scale**2)) - h @ self.hidden_bias - (v / scale) @ self.weights @ h
 
+    def hidden_given(self, v: Float[Array, " v"]) -> Coins:
+        """The hidden bits alone, up to a constant of v."""
+        return Coins(Binary(self.hidden_bias.shape), self.hidden_bias + (v / jnp.exp(self.log_scale)) @ self.weights)
+
+    def visible_given(self, h: Float[Array, " h"]) -> Normal:
+        """The visible units alone, up to a constant of h."""
+        scale = jnp.exp(self.log_scale)
+        return Normal(self.visible_bias + scale * (self.weights @ h), scale)
+
     def _sample_hidden(self, v: Float[Array, " v"], *, key: Key[Array, ""]) -> Float[Array, " h"]:
-        return _bits(self.hidden_bias + (v / jnp.exp(self.log_scale)) @ self.weights, key)
+        return _bits(self.hidden_given(v).field, key)
 
     def _sample_visible(self, h: Float[Array, " h"], *, key: Key[Array, ""]) -> Float[Array, " v"]:
-        scale = jnp.exp(self.log_scale)
-        mean = self.visible_bias + scale * (self.weights @ h)
-        return mean + scale * jax.random.normal(key, mean.shape)
+        return draw(self.visible_given(h), key=key)
 
     def _log_z(self) -> Scalar:
         """Given h the visible integral is Gaussian: |W h|^2 / 2 + (a / s).(W h) + sum log(s sqrt(2 pi))."""
@@ -130,7 +147,7 @@ class GaussianRBM(AbstractEnergy):
 
 
 class Joint(AbstractEnergy):
-    """The energy of visible and hidden units together, `U(v, h)`."""
+    """The energy of visible and hidden units together, `U(v, h)`; given one layer the units of the other are independent."""
 
     machine: BinaryRBM | GaussianRBM
 
@@ -140,6 +157,12 @@ class Joint(AbstractEnergy):
 
     def __call__(self, x: tuple[Array, Array]) -> Scalar:
         return self.machine.joint(*x)
+
+    def views(self) -> tuple[Capability, ...]:
+        return (Parts(self._given),)
+
+    def _given(self, part: int, others: tuple[Array]) -> AbstractEnergy:
+        return self.machine.visible_given(*others) if part == 0 else self.machine.hidden_given(*others)
 
 
 def _bits(logits: Float[Array, " n"], key: Key[Array, ""]) -> Float[Array, " n"]:

@@ -9,7 +9,7 @@ import paramax
 from jaxtyping import Array, Float, Key
 
 from gibbsite.core import AbstractModel, AbstractSpace, Evidence, Reals, as_float
-from gibbsite.models.noising import AbstractField, Cosine, FreeField, GradientField, NoisedEnergy, Time
+from gibbsite.models.noising import AbstractField, Cosine, Denoising, FreeField, GradientField, NoisedEnergy, Time
 from gibbsite.models.probability_flow import ProbabilityFlow
 from gibbsite.models.sizing import widened
 from gibbsite.nets import TimedMLP
@@ -67,9 +67,23 @@ class Diffusion(AbstractModel):
         Raises:
             TypeError: the noise is predicted by a free field.
         """
-        model = paramax.unwrap(self)
-        jax.eval_shape(model.field.potential, self.space.struct(), t)  # a free field refuses here and now
+        model = self._with_potential()
         return NoisedEnergy(model.field, as_float(t), model.schedule, self.dim)
+
+    def path(self) -> Denoising:
+        """From the Gaussian to `at(t_min)`, level after level of noise: to anneal along (`thermo.annealed_langevin`), log Z included.
+
+        Raises:
+            TypeError: the noise is predicted by a free field.
+        """
+        model = self._with_potential()
+        return Denoising(model.field, model.schedule, self.dim)
+
+    def _with_potential(self) -> "Diffusion":
+        """The bare model, refused here and now where its field is the gradient of nothing."""
+        model = paramax.unwrap(self)
+        jax.eval_shape(model.field.potential, self.space.struct(), 1.0)
+        return model
 
     def as_energy(self) -> ProbabilityFlow:
         model = paramax.unwrap(self)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Reals, as_float
+from gibbsite.core import AbstractEnergy, AbstractPath, AbstractSpace, Normal, Reals, as_float
 from gibbsite.core.energy import Scalar
 from gibbsite.nets import TimedMLP
 
@@ -35,6 +35,10 @@ class Cosine(eqx.Module):
 
     def sigma(self, t: Time) -> Scalar:
         return jnp.sin(self.angle(t))
+
+    def time(self, sigma: Time) -> Scalar:
+        """The t at which the noise is sigma."""
+        return 2 / jnp.pi * jnp.arcsin(as_float(sigma))
 
     def noised(self, x: Float[Array, "*x"], noise: Float[Array, "*x"], t: Time) -> Float[Array, "*x"]:
         return self.alpha(t) * x + self.sigma(t) * noise
@@ -129,3 +133,28 @@ class NoisedEnergy(AbstractEnergy):
     def __call__(self, x: Float[Array, " d"]) -> Scalar:
         ratio = self.schedule.alpha(self.t) / self.schedule.sigma(self.t)
         return jnp.sum(x**2) / 2 + ratio * self.field.potential(x, self.t)
+
+
+class Denoising(AbstractPath):
+    """From the Gaussian to the data through ever less noise, `sigma(s) = sigma(t_min)^s` for s from 0 to 1 (see `NoisedEnergy`).
+
+    Levels evenly apart in s are in geometric progression, as those of annealed Langevin dynamics are (Song & Ermon, arXiv 1907.05600).
+    """
+
+    field: AbstractField
+    schedule: Cosine
+    dim: int = eqx.field(static=True)
+
+    @property
+    def base(self) -> Normal:
+        return Normal(jnp.zeros(self.dim), jnp.ones(self.dim))
+
+    def sigma(self, s: Float[Array, "*s"]) -> Float[Array, "*s"]:
+        """The noise at s."""
+        return self.schedule.sigma(self.schedule.t_min) ** s
+
+    def __call__(self, t: Scalar) -> NoisedEnergy:
+        return NoisedEnergy(self.field, self.schedule.time(self.sigma(t)), self.schedule, self.dim)
+
+    def work(self, t0: Scalar, t1: Scalar, x: Float[Array, " d"]) -> Scalar:
+        return self(t1)(x) - self(t0)(x)

@@ -18,6 +18,7 @@ from gibbsite.samplers.ladder import Ladder, enough_rungs
 from gibbsite.samplers.langevin import MALA, ULA, TamedULA
 from gibbsite.samplers.low_rank import LowRank
 from gibbsite.samplers.multispin import Multispin
+from gibbsite.samplers.per_part import PerPart
 from gibbsite.samplers.progress import Progress, Silent
 from gibbsite.samplers.random_walk import Independence, RandomWalk
 from gibbsite.samplers.report import Divergence, Row, Run, name_of
@@ -28,6 +29,7 @@ from gibbsite.samplers.skewed import Barker
 from gibbsite.samplers.slice import EllipticalSlice, Slice
 from gibbsite.samplers.spikes import Spikes
 from gibbsite.samplers.spreads import Spreads
+from gibbsite.samplers.stochastic_gradient import SGLD
 from gibbsite.samplers.stretch import Stretch
 from gibbsite.samplers.tempered_transitions import TemperedTransitions
 from gibbsite.samplers.tempering import ParallelTempering
@@ -42,6 +44,7 @@ __all__ = [
     "MCLMC",
     "NUTS",
     "OBABO",
+    "SGLD",
     "ULA",
     "AdaptiveHMC",
     "AdjustedMCLMC",
@@ -69,6 +72,7 @@ __all__ = [
     "Overrelaxation",
     "ParallelTempering",
     "PathAuxiliary",
+    "PerPart",
     "Progress",
     "RandomWalk",
     "RotorHeatBath",

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -16,10 +17,12 @@ from gibbsite.core import (
     Latent,
     LocalFields,
     Pairwise,
+    Product,
     Reals,
     Torus,
     as_float,
     capability,
+    conditional,
     discrete,
     need,
 )
@@ -29,6 +32,8 @@ from gibbsite.samplers.gibbs import BlockGibbs, Gibbs
 from gibbsite.samplers.hamiltonian import HMC
 from gibbsite.samplers.informed import GibbsWithGradients
 from gibbsite.samplers.low_rank import LowRank
+from gibbsite.samplers.per_part import PerPart
+from gibbsite.samplers.report import name_of
 from gibbsite.samplers.rotor import Overrelaxation, RotorHeatBath
 
 CHAINS = 64
@@ -48,6 +53,7 @@ def choose(energy: AbstractEnergy) -> Choice:
     """The kernel that `sample("auto", energy)` runs.
 
     Exact draws of parts come before gradients: hidden units, then clusters where every bond favours equal sites, sites, rotors.
+    On a product of spaces each part has the kernel that its own law would get, the others given.
 
     Raises:
         TypeError: no kernel moves on the space of this energy.
@@ -69,7 +75,17 @@ def choose(energy: AbstractEnergy) -> Choice:
         return Choice(AdaptiveHMC(as_float(0.1), LowRank.identity(energy.space.shape)), f"{why}, with the leading correlations", FEW_CHAINS)
     if isinstance(energy.space, Box | Torus):
         return Choice(HMC(as_float(0.1), jnp.ones(energy.space.shape)), "there is a gradient; step size and scales are tuned in warm-up")
+    if isinstance(energy.space, Product):
+        return _part_by_part(energy, energy.space)
     raise TypeError(f"No kernel of kernel='auto' moves on {type(energy.space).__name__}: give one yourself, or compose one.")
+
+
+def _part_by_part(energy: AbstractEnergy, space: Product) -> Choice:
+    """Kernels chosen with all others at 0: what the energy of a part offers does not hang on where they are."""
+    x = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), space.struct())
+    each = [choose(conditional(energy, part, x[:part] + x[part + 1 :])) for part in range(len(x))]
+    why = "; ".join(f"part {part} by {name_of(choice.kernel)}, for {choice.why}" for part, choice in enumerate(each))
+    return Choice(PerPart(tuple(choice.kernel for choice in each)), f"each part moves at given others, {why}")
 
 
 def _offers(energy: AbstractEnergy, kind: type[Capability]) -> bool:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from gibbsite.core import AbstractEnergy, AbstractKernel, Copied, Info, Pairwise, need, no_work
-from gibbsite.core.compose import AbstractRestarted, check_restarts, restarted
+from gibbsite.core.compose import AbstractRestarted, check_restarts, divergences, restarted
 from gibbsite.core.energy import Scalar
 from gibbsite.samplers.labels import components
 from gibbsite.samplers.metropolis import SITES, check_space
@@ -18,6 +18,7 @@ class Each(AbstractRestarted):
 
     reversible = property(lambda self: self.kernel.reversible)  # type: ignore[assignment]
     reports_work = property(lambda self: self.kernel.reports_work)  # type: ignore[assignment]
+    biased = property(lambda self: self.kernel.biased)  # type: ignore[assignment]
 
     def __check_init__(self) -> None:
         check_restarts("Each", self.kernel)
@@ -29,7 +30,7 @@ class Each(AbstractRestarted):
     def step(self, energy: AbstractEnergy, state: Float[Array, "copies *x"], *, key: Key[Array, ""]) -> tuple[Array, Info]:
         one = need(energy, Copied, "Each").one
         moved, info = jax.vmap(lambda x, k: restarted(self.kernel, one, x, key=k))(state, jax.random.split(key, len(state)))
-        return moved, Info(jnp.mean(info.accept_prob), jnp.sum(info.shadow_work))
+        return moved, Info(jnp.mean(info.accept_prob), jnp.sum(info.shadow_work), divergences(info))
 
     def reverse(self) -> "Each":
         return Each(self.kernel.reverse())

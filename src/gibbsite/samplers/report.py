@@ -6,6 +6,7 @@ import html
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import PyTree
 
@@ -162,8 +163,9 @@ class Run:
         if self.divergences is None or not self.divergences.any():
             return []
         total, touched, last = self.divergences.sum(), np.count_nonzero(self.divergences), self.lost[0]
-        share, place = total / (self.chains * self.draws), np.array2string(np.ravel(last.x)[:6], precision=3, separator=", ")
-        place = place if np.size(last.x) <= 6 else place[:-1] + ", ...]"
+        x = np.concatenate([np.ravel(part) for part in jax.tree.leaves(last.x)])
+        share, place = total / (self.chains * self.draws), np.array2string(x[:6], precision=3, separator=", ")
+        place = place if np.size(x) <= 6 else place[:-1] + ", ...]"
         return [
             f"{total} moves ({share:.2g} of all) of {touched} of {self.chains} chains were divergent, the last in draw {last.draw} of "
             f"chain {last.chain}, from x = {place}: the steps are too large there, and means may miss that place; take smaller ones."

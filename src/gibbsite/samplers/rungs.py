@@ -27,6 +27,8 @@ class AbstractTempering(AbstractKernel):
     betas: Float[Array, " rungs"] = eqx.field(converter=as_float)
     base: AbstractEnergy | None = None
 
+    biased = property(lambda self: self.kernel.biased)  # type: ignore[assignment]
+
     def __check_init__(self) -> None:
         name = type(self).__name__
         check_restarts(name, self.kernel)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, AbstractKernel, ArrayLike, Info, as_float, no_work
-from gibbsite.core.compose import AbstractRestarted, restarted
+from gibbsite.core.compose import AbstractRestarted, divergences, restarted
 from gibbsite.samplers.adapt import pooled
 from gibbsite.samplers.rungs import AbstractTempering
 
@@ -19,12 +19,13 @@ FEW_HOME = 0.9  # share of excursions that come home, below which the report war
 
 
 class _Walk(NamedTuple):
-    """Moves made, the configuration and its rung, and how often each rung was come to."""
+    """Moves made, the configuration and its rung, how often each rung was come to, and divergent moves (where they are counted)."""
 
     moves: Int[Array, ""]
     x: PyTree
     rung: Int[Array, ""]
     visits: Float[Array, " rungs"]
+    lost: dict[str, Array]
 
 
 class SimulatedTempering(AbstractRestarted, AbstractTempering):
@@ -77,25 +78,28 @@ class SimulatedTempering(AbstractRestarted, AbstractTempering):
         path, target = self.path(energy), len(self.betas) - 1
         walk, last = jax.random.split(key)
 
-        def moved(x: PyTree, rung: Array, key: Key[Array, ""]) -> PyTree:
+        def moved(x: PyTree, rung: Array, key: Key[Array, ""]) -> tuple[PyTree, dict[str, Array]]:
             kernel = jax.tree.map(lambda a: a[rung], self.kernel)
-            return restarted(kernel, path(self.betas[rung]), x, key=key)[0]
+            x, info = restarted(kernel, path(self.betas[rung]), x, key=key)
+            return x, divergences(info)
 
         def further(walked: _Walk) -> _Walk:
             move, hop = jax.random.split(jax.random.fold_in(walk, walked.moves))
-            x = moved(walked.x, walked.rung, move)
+            x, lost = moved(walked.x, walked.rung, move)
             whole = path.work(jnp.zeros(()), jnp.ones(()), x)  # the paths here are linear in t: U_r = U_0 + beta_r D
             rung = jax.random.categorical(hop, self.log_weights - self.betas * whole)
-            return _Walk(walked.moves + 1, x, rung, walked.visits.at[rung].add(1.0))
+            return _Walk(walked.moves + 1, x, rung, walked.visits.at[rung].add(1.0), jax.tree.map(jnp.add, walked.lost, lost))
 
         def away(walked: _Walk) -> Bool[Array, ""]:
             return (walked.rung != target) & (walked.moves < self.most)
 
-        start = _Walk(jnp.zeros((), int), state, jnp.asarray(target), jnp.zeros(len(self.betas)))
+        none = jax.tree.map(jnp.zeros_like, jax.eval_shape(lambda: moved(state, jnp.asarray(target), last)[1]))
+        start = _Walk(jnp.zeros((), int), state, jnp.asarray(target), jnp.zeros(len(self.betas)), none)
         end = jax.lax.while_loop(away, further, further(start))
         home = end.rung == target
-        x = jax.tree.map(lambda a, b: jnp.where(home, a, b), moved(end.x, jnp.asarray(target), last), state)
-        extra = {"visits": end.visits, "home": jnp.asarray(home, end.visits.dtype)}
+        x, lost = moved(end.x, jnp.asarray(target), last)
+        x = jax.tree.map(lambda a, b: jnp.where(home, a, b), x, state)
+        extra = {"visits": end.visits, "home": jnp.asarray(home, end.visits.dtype)} | jax.tree.map(jnp.add, end.lost, lost)
         return x, Info(_changed(x, state), no_work(), extra)
 
     def adaptation(self) -> AbstractAdaptation:

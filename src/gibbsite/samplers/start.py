@@ -10,7 +10,19 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxtyping import Array, Key, PyTree
 
-from gibbsite.core import BATCHES, AbstractEnergy, AbstractKernel, AbstractObserver, Mean, Sampleable, need, reference, require
+from gibbsite.core import (
+    BATCHES,
+    AbstractEnergy,
+    AbstractKernel,
+    AbstractObserver,
+    Mean,
+    Sampleable,
+    Start,
+    capability,
+    need,
+    reference,
+    require,
+)
 from gibbsite.core.keys import chain_keys, step_keys
 from gibbsite.core.sums import zeros
 from gibbsite.samplers.checks import MOST, check_start, unsound
@@ -88,8 +100,8 @@ def _placed(kernel: AbstractKernel, energy: AbstractEnergy, init: "PyTree | Run 
 
 
 def _wide(kernel: AbstractKernel, energy: AbstractEnergy, keys: Array) -> PyTree:
-    """States at draws of the base energy; a chain behind a wall (an infinite energy, no finite slope) draws again."""
-    base = need(reference(energy.space), Sampleable, "sample")
+    """States at starts of the energy's own, or draws of the base; a chain behind a wall (infinite energy, no finite slope) draws again."""
+    base = capability(energy, Start) or need(reference(energy.space), Sampleable, "sample")
     drawn = step_keys(keys, jnp.asarray(POSITION))
     xs = _born(base, drawn)
     states, energies = _init(kernel, energy, xs, keys)
@@ -105,7 +117,7 @@ def _wide(kernel: AbstractKernel, energy: AbstractEnergy, keys: Array) -> PyTree
 
 
 @eqx.filter_jit
-def _born(base: Sampleable, keys: Array) -> PyTree:
+def _born(base: Sampleable | Start, keys: Array) -> PyTree:
     return jax.vmap(lambda k: base.sample(key=k))(keys)
 
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from gibbsite.core import AbstractObserver, Moments, Status, diagnose
+from gibbsite.core import AbstractKernel, AbstractObserver, Status
 from gibbsite.samplers.loop import Carry, Lost, Problem
 from gibbsite.samplers.plan import Plan
 from gibbsite.samplers.report import Divergence, Row, Run
@@ -22,7 +22,7 @@ def summary(
 ) -> Run:
     """The run whose last draw left this carry, after `steps` in all."""
     by_chain = means_of(carry.infos, plan.draws)
-    flaw = _flaw(by_chain, plan.draws)
+    flaw = _flaw(carry.kernel, by_chain, plan.draws)
     return Run(
         kernel=carry.kernel,
         target=problem.energy,
@@ -51,7 +51,7 @@ def rows_of(observers: Mapping[str, AbstractObserver], accs: Mapping[str, PyTree
 
 def _row(observer: AbstractObserver, acc: PyTree, source: frozenset) -> Row:
     acc = jax.tree.map(lambda a: np.swapaxes(np.asarray(a), 0, 1), acc)
-    row = Row(*diagnose(acc)) if isinstance(acc, Moments) else Row(observer.finalise(acc), None, None)
+    row = Row(*observer.diagnose(acc))
     return row._replace(estimate=dataclasses.replace(row.estimate, sources=source))
 
 
@@ -61,12 +61,12 @@ def means_of(infos: PyTree, draws: int) -> dict[str, np.ndarray]:
     return {name: np.asarray(pair.float64() / draws) for name, pair in named.items()}
 
 
-def _flaw(by_chain: Mapping[str, np.ndarray], draws: int) -> Status:
+def _flaw(kernel: AbstractKernel, by_chain: Mapping[str, np.ndarray], draws: int) -> Status:
     """What is wrong with the moves themselves, and so with every mean."""
     if np.min(by_chain["accept_prob"].mean(axis=0)) * draws < min(FEW_MOVES, draws / 2):
         return Status.NO_MOVES
     # A kernel that keeps its law reports work 0 and nothing else.
-    return Status.UNADJUSTED if by_chain["shadow_work"].mean() != 0 else Status.OK
+    return Status.UNADJUSTED if kernel.biased or by_chain["shadow_work"].mean() != 0 else Status.OK
 
 
 def _marked(row: Row, flaw: Status) -> Row:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
 from gibbsite.core import AbstractEnergy, AbstractKernel, Info
-from gibbsite.core.compose import AbstractRestarted, restarted
+from gibbsite.core.compose import AbstractRestarted, divergences, restarted
 from gibbsite.core.energy import Scalar
 from gibbsite.samplers.metropolis import metropolis
 from gibbsite.samplers.rungs import AbstractTempering
@@ -44,21 +44,20 @@ class TemperedTransitions(AbstractRestarted, AbstractTempering):
         back = self.kernel.reverse()
         *legs, coin = jax.random.split(key, 3)
 
-        def moved(kernels: AbstractKernel, x: PyTree, rung: Array, key: Key[Array, ""]) -> tuple[PyTree, Scalar]:
-            x, info = restarted(jax.tree.map(lambda a: a[rung], kernels), path(betas[rung]), x, key=key)
-            return x, info.shadow_work
+        def moved(kernels: AbstractKernel, x: PyTree, rung: Array, key: Key[Array, ""]) -> tuple[PyTree, Info]:
+            return restarted(jax.tree.map(lambda a: a[rung], kernels), path(betas[rung]), x, key=key)
 
-        def heat(x: PyTree, leg: tuple[Array, Key[Array, ""]]) -> tuple[PyTree, Scalar]:
+        def heat(x: PyTree, leg: tuple[Array, Key[Array, ""]]) -> tuple[PyTree, tuple[Scalar, Info]]:
             switch = path.work(betas[leg[0] + 1], betas[leg[0]], x)
-            x, shadow = moved(self.kernel, x, *leg)
-            return x, switch + shadow
+            x, info = moved(self.kernel, x, *leg)
+            return x, (switch, info.told())
 
-        def cool(x: PyTree, leg: tuple[Array, Key[Array, ""]]) -> tuple[PyTree, Scalar]:
-            x, shadow = moved(back, x, *leg)
-            return x, shadow + path.work(betas[leg[0]], betas[leg[0] + 1], x)
+        def cool(x: PyTree, leg: tuple[Array, Key[Array, ""]]) -> tuple[PyTree, tuple[Scalar, Info]]:
+            x, info = moved(back, x, *leg)
+            return x, (path.work(betas[leg[0]], betas[leg[0] + 1], x), info.told())
 
-        hot, there = jax.lax.scan(heat, state, (up[::-1], jax.random.split(legs[0], len(up))))
-        end, home = jax.lax.scan(cool, hot, (up, jax.random.split(legs[1], len(up))))
-        work = jnp.sum(there) + jnp.sum(home)
+        hot, (out, there) = jax.lax.scan(heat, state, (up[::-1], jax.random.split(legs[0], len(up))))
+        end, (home, here) = jax.lax.scan(cool, hot, (up, jax.random.split(legs[1], len(up))))
+        work = jnp.sum(out + there.shadow_work) + jnp.sum(home + here.shadow_work)
         x, info = metropolis(jnp.where(jnp.isnan(work), -jnp.inf, -work), end, state, key=coin)
-        return x, Info(info.accept_prob, info.shadow_work, {"work": work})
+        return x, Info(info.accept_prob, info.shadow_work, {"work": work, **divergences(there, here)})

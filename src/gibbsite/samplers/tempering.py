@@ -20,8 +20,8 @@ from gibbsite.core import (
     Repeat,
     Tempering,
     capability,
-    no_work,
 )
+from gibbsite.core.compose import divergences
 from gibbsite.samplers.ladder import EachRung, Ladder
 from gibbsite.samplers.rungs import AbstractTempering
 
@@ -49,7 +49,8 @@ class ParallelTempering(AbstractTempering):
 
     Warm-up tunes each rung's kernel and, unless `adapt_ladder` is off, places the betas between the two ends (`Ladder`). Steps
     report, pair by pair, the probability of a swap, `swap_prob`; the communication barrier, the sum of all rejections; and
-    `round_trip`, the share of copies of which a replica came to the target from the hottest rung.
+    `round_trip`, the share of copies of which a replica came to the target from the hottest rung. The works of all rungs add up,
+    and so do their divergent moves, though the place told of one is always that of the target.
     """
 
     moves: int = eqx.field(static=True, default=1, kw_only=True)
@@ -97,7 +98,7 @@ class ParallelTempering(AbstractTempering):
         arrived = jnp.asarray(direction[-1] == 1, swap_prob.dtype)
         extra = {"swap_prob": swap_prob, "barrier": jnp.sum(1 - swap_prob), "round_trip": jnp.mean(arrived)}
         moved = Replicas(xs, 1 - state.parity, direction.at[-1].set(-1.0), state.trips + jnp.sum(arrived))
-        return moved, Info(info.accept_prob, no_work(), extra, info.tuning)
+        return moved, Info(info.accept_prob, jnp.sum(info.shadow_work), extra | divergences(info), info.tuning)
 
     def _swap(self, energy: AbstractEnergy, state: Replicas, key: Key[Array, ""]) -> tuple[Int[Array, "rungs *copies"], Array]:
         """Which rung each one takes its configuration from: neighbours r, r+1 with r = parity (mod 2) exchange theirs.

@@ -14,7 +14,6 @@ from gibbsite.core import (
     Box,
     Categorical,
     Coins,
-    Copied,
     Dice,
     Independent,
     Latent,
@@ -41,8 +40,8 @@ from gibbsite.core.reference import ends
 from gibbsite.energies import Rescaled
 from gibbsite.testing.law import LawViolation, bounded, chi_square, energies_of, name_of, rounding, z_test
 from gibbsite.testing.problems import few_states, numbers, states
-from gibbsite.testing.pushforward import check_pushforward
 from gibbsite.testing.sites import ADDED, SITES, check_sites
+from gibbsite.testing.views import check_views
 from gibbsite.thermo import enumerate_log_z, quadrature
 
 CENTRES = 8  # laws q against which draws are weighed
@@ -81,9 +80,7 @@ def check_part(
         check_latent(energy, latent, xs, draws, key=rest)
         if latent.path is not None:
             check_path(energy, latent, xs, draws, box, key=rest)
-    check_copies(energy, xs)
-    if (carried := capability(energy, Pushforward)) is not None:
-        check_pushforward(energy, carried, xs)
+    check_views(energy, xs, key=slope)
     if (marginal := capability(energy, Marginal)) is not None:
         check_part(marginal.guess(jax.tree.map(lambda a: a[0], xs[0])), points=points, draws=draws, box=box, key=rest)
     if capability(energy, Normalised) is not None:
@@ -99,16 +96,6 @@ def _draws(energy: AbstractEnergy, n: int, *, key: Key[Array, ""]) -> PyTree:
 def _points(energy: AbstractEnergy, n: int, *, key: Key[Array, ""]) -> PyTree:
     """Where the energy must be finite: its own draws, or those of the reference law where it has none."""
     return _draws(energy if capability(energy, Sampleable) is not None else reference(energy.space), n, key=key)
-
-
-def check_copies(energy: AbstractEnergy, xs: PyTree) -> None:
-    """The energy of several copies is the sum of that of each; so it is for the sum of two such energies."""
-    if (view := capability(energy, Copied)) is not None:
-        twice = need(Sum(energy, energy), Copied, "check_energy").one
-        truth = energies_of(energy, xs)
-        for one, factor in ((view.one, 1), (twice, 2)):
-            apart = jax.jit(jax.vmap(lambda x, one=one: jnp.sum(jax.vmap(one)(x))))(xs)
-            bounded(name_of(energy), "sum over copies", np.asarray(apart - factor * truth), rounding(factor * truth))
 
 
 def check_value(energy: AbstractEnergy, xs: PyTree) -> None:
@@ -363,7 +350,7 @@ def check_forwarding(energy: AbstractEnergy, *, points: int = 32, draws: int = 2
             if lost:
                 raise LawViolation(f"{name_of(form)}: {', '.join(lost)} of {name_of(energy)} are lost.")
             check_sites(form, xs)
-            check_copies(form, xs)
+            check_views(form, xs, key=rest)
     if isinstance(energy.space, Reals):
         _check_rescaled(energy, scaled, at, draws, key=rest)
 
@@ -381,7 +368,6 @@ def _check_rescaled(energy: AbstractEnergy, form: AbstractEnergy, xs: Array, dra
         bounded(name_of(form), "log_z against that in standard units", np.asarray(shift), rounding(view.log_z()))
     if capability(form, Sampleable) is not None:
         check_draws(form, draws, key=key)
-    if (carried := capability(form, Pushforward)) is not None:
-        check_pushforward(form, carried, xs)
+    check_views(form, xs, key=key)
     if (latent := capability(form, Latent)) is not None:
         check_latent(form, latent, xs, draws, key=key)

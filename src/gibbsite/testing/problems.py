@@ -16,11 +16,11 @@ from gibbsite.core import (
     Callable,
     Latent,
     as_float,
-    capability,
     configurations,
     count,
     discrete,
     draw,
+    need,
     values,
 )
 from gibbsite.energies import XY, BinaryRBM, BlumeCapel, BoltzmannMachine, Copies, GaussianMixture, GaussianRBM, Ising, Potts
@@ -144,6 +144,18 @@ def rbm() -> Problem:
 
 def gaussian_rbm() -> Problem:
     """Two real visible units and three hidden bits: eight Gaussians of unequal mass."""
+    energy, log_z, pair = _gaussian_rbm()
+    return Problem(energy, log_z, lambda *, key: pair(key=key)[0])
+
+
+def mixed() -> Problem:
+    """Two real numbers and three bits that see each other: those of `gaussian_rbm`, its hidden units told."""
+    energy, log_z, pair = _gaussian_rbm()
+    return Problem(need(energy, Latent, "mixed").joint, log_z, pair)
+
+
+def _gaussian_rbm() -> tuple[GaussianRBM, float, Function[..., tuple[Array, Array]]]:
+    """The machine, its log Z, and exact draws of visible and hidden units together."""
     weights = np.array([[1.2, -0.7, 0.3], [-0.4, 0.9, 1.1]])
     visible, hidden, log_scale = np.array([0.5, -0.8]), np.array([-0.3, 0.7, 0.1]), np.array([0.1, -0.4])
     bits = ((np.arange(8)[:, None] >> np.arange(3)) & 1).astype(float)
@@ -151,15 +163,14 @@ def gaussian_rbm() -> Problem:
     logits = bits @ hidden + push @ (visible / np.exp(log_scale)) + 0.5 * np.sum(push**2, axis=1)
     log_z = float(np.log(np.sum(np.exp(logits))) + np.sum(log_scale) + np.log(2 * np.pi))
     energy = GaussianRBM(*(jnp.asarray(a, jnp.result_type(float)) for a in (weights, visible, hidden, log_scale)))
-    latent = capability(energy, Latent)
-    assert latent is not None
+    latent = need(energy, Latent, "gaussian_rbm")
 
-    def sample(*, key: Key[Array, ""]) -> Array:
+    def pair(*, key: Key[Array, ""]) -> tuple[Array, Array]:
         which, noise = jax.random.split(key)
         h = jnp.asarray(bits, jnp.result_type(float))[jax.random.categorical(which, jnp.asarray(logits, jnp.result_type(float)))]
-        return latent.sample_visible(h, key=noise)
+        return latent.sample_visible(h, key=noise), h
 
-    return Problem(energy, log_z, sample)
+    return energy, log_z, pair
 
 
 def wedge() -> Problem:

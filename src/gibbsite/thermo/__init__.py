@@ -3,7 +3,7 @@
 Every result is an `Estimate` of a log Z, or of a difference of two, in nats.
 """
 
-from gibbsite.thermo.annealing import Annealing, Ladder, anneal, anneal_reverse
+from gibbsite.thermo.annealing import Annealing, Ladder, anneal, anneal_reverse, annealed_langevin
 from gibbsite.thermo.exact import enumerate_log_z, quadrature
 from gibbsite.thermo.kaufman import kaufman, kaufman_energy, kaufman_heat_capacity
 from gibbsite.thermo.marginal import Marginals, Sandwich, importance_bound, marginal, marginal_reverse, sandwich
@@ -20,6 +20,7 @@ __all__ = [
     "Sandwich",
     "anneal",
     "anneal_reverse",
+    "annealed_langevin",
     "bar",
     "effective_samples",
     "enumerate_log_z",

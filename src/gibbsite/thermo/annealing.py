@@ -6,6 +6,7 @@ work then obey Crooks' relation and may be given to `bar` (Neal, Statistics and 
 """
 
 import dataclasses
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
@@ -23,6 +24,7 @@ from gibbsite.core import (
     Estimate,
     Normalised,
     Pair,
+    Repeat,
     Sampleable,
     Status,
     as_float,
@@ -30,9 +32,10 @@ from gibbsite.core import (
     need,
     require,
 )
+from gibbsite.core.energy import check_values
 from gibbsite.core.keys import chain_keys, step_keys
 from gibbsite.core.sums import zeros
-from gibbsite.samplers import Progress
+from gibbsite.samplers import ULA, Progress
 from gibbsite.samplers.progress import chunks
 from gibbsite.thermo.weights import log_mean
 
@@ -40,6 +43,7 @@ ROUNDS = 16  # tuning moves at each time
 BASE_DRAW, START, PILOT = 2**31 - 1, 2**31 - 2, 2**31 - 3  # numbers of keys that no step uses
 FORWARD, BACKWARD, POPULATION = 2**31 - 4, 2**31 - 5, 2**31 - 6  # so that one key given to several verbs gives each its own draws
 
+_STEP_SIZES = attrgetter("kernel.kernel.step_size")
 Settle = Literal["own", "next"]
 
 
@@ -61,6 +65,24 @@ class Ladder(eqx.Module):
         """The kernels met on the way back; a move that settles its switch belongs to the step between two times."""
         shift = 1 if settle == "next" else 0
         return Ladder(jax.tree.map(lambda a: jnp.roll(jnp.flip(a, 0), shift, 0), self.kernel.reverse()))
+
+
+def annealed_langevin(sigmas: ArrayLike, *, step_size: ArrayLike, steps: int = 1) -> Ladder:
+    """The kernels of annealed Langevin dynamics: at noise sigma_k, `steps` moves of `ULA(step_size sigma_k^2 / sigma_n^2)`.
+
+    (Song & Ermon, NeurIPS 2019, arXiv 1907.05600, algorithm 1; their epsilon is `2 step_size`.) `sigmas` are the levels of noise at the
+    `times` of a path, the last one least, and `step_size` that of the last: give the ladder to `anneal` with that path (of a
+    `Diffusion`, `path()` and `path.sigma(times)`). The paper's draws are `positions`, each weighing the same; how far these are
+    from the law is in `log_weights`. The walk ends with a switch, so the last moves are made under the last level but one.
+
+    Raises:
+        ValueError: sigmas are not positive numbers one after another, or step_size is not positive.
+    """
+    widths = as_float(sigmas)
+    check_values("annealed_langevin", "sigmas", widths, lambda s: (s.ndim == 1) & np.all(s > 0), "positive numbers, one a time")
+    least = as_float(step_size)
+    ladder = Ladder.over(Repeat(ULA(least), steps), widths)
+    return eqx.tree_at(_STEP_SIZES, ladder, least * (widths / widths[-1]) ** 2)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -107,7 +129,8 @@ def anneal(
     """log Z of the path's target from exact draws of its base: `log Z_base + log mean exp(-work)`.
 
     `times` run from 0 to 1 (see `schedule`). `tune=32` first sends 32 pilot walkers along to fit the kernel to every
-    time as its `adaptation()` says, and throws them away; a kernel without one is used as it is. `settle="next"` lets a
+    time as its `adaptation()` says, and throws them away; a kernel without one is used as it is. Annealed Langevin dynamics is this
+    walk with the kernels of `annealed_langevin`, its draws the `positions` without their weights. `settle="next"` lets a
     kernel that can (`settles_switch`) settle the switch within the move: one gradient a step instead of two.
 
     Raises:

@@ -219,7 +219,7 @@ def _path(energy: AbstractEnergy, x: PyTree, key: Key[Array, ""]) -> tuple[Geome
     guess = need(energy, Marginal, "marginal").guess(x)
     pilots = jax.vmap(lambda k: draw(guess, key=k))(jax.random.split(key, PILOTS))
     shift, scale = jnp.mean(pilots, axis=0), jnp.std(pilots, axis=0)
-    base, target = (Rescaled(law, -shift / scale, 1 / scale) for law in (guess, Given(energy, x)))
+    base, target = (Rescaled(law, -shift / scale, 1 / scale) for law in (guess, Given(energy, 1, (x,))))
     return Geometric(base, target), shift, scale
 
 
