@@ -1,6 +1,6 @@
 """Gradients that it takes to know E[x^2], tuning included: `sample("auto")` against NUTS of BlackJAX and of NumPyro with Stan's warm-up.
 
-    python benchmarks/gradients.py [--problem gaussian brownian] [--replicas 16] [--json FILE]
+    python -m benchmarks.gradients [--problem gaussian brownian] [--replicas 16] [--json FILE]
 
 Needs `blackjax` and `numpyro`. Two posteriors:
 
@@ -31,6 +31,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.race import compare, tell
 from gibbsite.core import AbstractEnergy, Callable, Reals
 from gibbsite.energies import Gaussian
 from gibbsite.samplers import sample
@@ -169,11 +170,11 @@ def crossing(problem: Problem, replicas: list[Cost]) -> dict[str, float]:
     first = 0 if len(above) == 0 else above[-1] + 1
     reached = first < len(middle)
     return {
-        "warmup": float(np.median([c.warmup for c in replicas])),
-        "draw": float(first + 1) if reached else np.inf,
+        "in warm-up": float(np.median([c.warmup for c in replicas])),
+        "draws": float(first + 1) if reached else np.inf,
         "gradients": float(spent[first]) if reached else np.inf,
-        "at_end": float(middle[-1]),
-        "spent": float(spent[-1]),
+        "b^2 at end": float(middle[-1]),
+        "of gradients": float(spent[-1]),
     }
 
 
@@ -184,9 +185,10 @@ SAMPLERS = {
     "BlackJAX NUTS, dense": functools.partial(blackjax_nuts, dense=True),
     "NumPyro NUTS, dense": functools.partial(numpyro_nuts, dense=True),
 }
+PEERS = list(SAMPLERS)[1:]
 # sampler, chains, steps of warm-up, draws of each chain
 PLANS = [("auto", None, None, 400), ("auto", 8, 60, 800), ("auto", 16, 60, 400), ("auto", 64, 60, 100), ("auto", 64, 500, 100)]
-PLANS += [(name, 1, warmup, 3000) for name in list(SAMPLERS)[1:] for warmup in (300, 1000)]
+PLANS += [(name, 1, warmup, 3000) for name in PEERS for warmup in (300, 1000)]
 
 
 def main() -> None:
@@ -199,21 +201,21 @@ def main() -> None:
     rows = []
     for name in args.problem:
         problem = {"gaussian": gaussian, "brownian": brownian}[name]()
-        print(f"\n{name}: gradients to b^2 = {GOAL}, median of {args.replicas} replicas")
-        print(f"{'':22}{'chains':>7}{'warm-up':>9}{'its gradients':>15}{'draws':>8}{'gradients':>11}{'b^2 at end':>12}{'of':>11}{'s':>7}")
-        for sampler, chains, warmup, draws in PLANS:
-            if sampler not in args.sampler:
-                continue
-            begun = time.perf_counter()
-            keys = jax.random.split(jax.random.key(1), args.replicas)
-            row = crossing(problem, SAMPLERS[sampler](problem.energy, chains, warmup, draws, keys))
-            took = time.perf_counter() - begun
-            rows.append({"problem": name, "sampler": sampler, "chains": chains, "steps": warmup, **row})
-            plan = f"{chains or 'default':>7}{'default' if warmup is None else warmup:>9}"
-            text = f"{sampler:22}{plan}{row['warmup']:15.0f}{row['draw']:8.0f}{row['gradients']:11.0f}"
-            print(f"{text}{row['at_end']:12.4f}{row['spent']:11.0f}{took:7.0f}", flush=True)
+        plans = [plan for plan in PLANS if plan[0] in args.sampler]
+        found = {f"{plan[0]}:{plan[1] or 'usual'} x {plan[2] or 'usual'}": held(problem, args.replicas, *plan) for plan in plans}
+        tell(f"{name}: gradients to b^2 = {GOAL}, median of {args.replicas} replicas (sampler:chains x steps of warm-up)", found)
+        compare({who: 1 / row["gradients"] for who, row in found.items()}, dict.fromkeys(PEERS, 1), ours="auto")
+        rows += [{"problem": name, "contestant": who, **row} for who, row in found.items()]
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))
+
+
+def held(problem: Problem, replicas: int, sampler: str, chains: int, warmup: int, draws: int) -> dict[str, float]:
+    """The figures of one sampler with one plan."""
+    begun = time.perf_counter()
+    keys = jax.random.split(jax.random.key(1), replicas)
+    figures = crossing(problem, SAMPLERS[sampler](problem.energy, chains, warmup, draws, keys))
+    return figures | {"seconds": time.perf_counter() - begun}
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def hold(race_name: str, race: Race, rounds: int) -> list[dict]:
     for turn in range(rounds):
         for name in list(found)[:: 1 if turn % 2 == 0 else -1]:
             found[name].append(_child(race_name, name))
-    return _told(race, found)
+    return _summary(race, found)
 
 
 def _child(race_name: str, contestant: str) -> dict:
@@ -73,23 +73,42 @@ def _child(race_name: str, contestant: str) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _told(race: Race, found: dict[str, list[dict]]) -> list[dict]:
-    print(f"\n{race.title}\n{'':24}{race.unit + ' /s':>20}{'(range)':>24}{'first run, s':>14}{'check':>12}")
+def _summary(race: Race, found: dict[str, list[dict]]) -> list[dict]:
+    """Medians over rounds; a contestant that never finished keeps the reason."""
     middle: dict[str, dict] = {}
+    rows: dict[str, dict] = {}
     for name, runs in found.items():
         good = [run for run in runs if "failed" not in run]
         if not good:
-            print(f"{name:24}failed: {runs[0]['failed']}")
+            rows[name] = {"failed": runs[0]["failed"]}
             continue
         middle[name] = {key: statistics.median(run[key] for run in good) for key in good[0]}
         spread = f"{min(r['rate'] for r in good):.3g} to {max(r['rate'] for r in good):.3g}"
-        print(f"{name:24}{middle[name]['rate']:20.4g}{spread:>24}{middle[name]['first']:14.2f}{middle[name]['check']:12.5g}")
-    ours = next(iter(race.contestants))
-    for family, least in race.asked.items():
-        rates = [m["rate"] for name, m in middle.items() if name.split(":")[0] == family]
-        if ours not in middle or not rates:
-            print(f"  against {family}: not measured")
-            continue
-        ratio = middle[ours]["rate"] / max(rates)
-        print(f"  against {family}: {ratio:.2f} times (asked: {least:g}){'' if ratio >= least else '  SHORT'}")
+        rate, first, check = (middle[name][key] for key in ("rate", "first", "check"))
+        rows[name] = {f"{race.unit} /s": rate, "(range)": spread, "first run, s": first, "check": check}
+    tell(race.title, rows)
+    compare({name: m["rate"] for name, m in middle.items()}, race.asked, ours=next(iter(race.contestants)))
     return [{"contestant": name, **values} for name, values in middle.items()]
+
+
+def tell(title: str, rows: Mapping[str, Mapping[str, float | str]]) -> None:
+    """A table of contestants by columns; what failed is told in its row."""
+    columns = next((list(row) for row in rows.values() if "failed" not in row), [])
+    print(f"\n{title}\n{'':28}" + "".join(f"{column:>22}" for column in columns))
+    for name, row in rows.items():
+        cells = [f"{value:>22}" if isinstance(value, str) else f"{value:22.5g}" for value in row.values()]
+        print(f"{name:28}" + (f"failed: {row['failed']}" if "failed" in row else "".join(cells)), flush=True)
+
+
+def compare(figures: Mapping[str, float], asked: Mapping[str, float], *, ours: str) -> None:
+    """How many times the best figure of each family of peers our best one is; the larger, the better."""
+    best: dict[str, float] = {}
+    for name, figure in figures.items():
+        family = name.split(":")[0]
+        best[family] = max(figure, best.get(family, 0.0))
+    for family, least in asked.items():
+        if ours not in best or not best.get(family):
+            print(f"  against {family}: no figure")
+            continue
+        ratio = best[ours] / best[family]
+        print(f"  against {family}: {ratio:.2f} times (asked: {least:g}){'' if ratio >= least else '  SHORT'}")

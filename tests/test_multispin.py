@@ -8,7 +8,6 @@ import pytest
 from gibbsite.energies import Copies, Ising
 from gibbsite.samplers import Multispin, Silent, lanes, sample
 from gibbsite.samplers.lanes import FINE, Lanes, below, digits
-from gibbsite.samplers.multispin import _packed, _unpacked
 from gibbsite.testing import LawViolation, problems
 from gibbsite.testing.kernel import check_exact_start
 from gibbsite.testing.law import Z, bounded
@@ -72,7 +71,7 @@ def test_copies_and_places_do_not_know_of_each_other() -> None:
 
 def test_packing_is_undone_by_unpacking() -> None:
     x = jnp.where(jax.random.bernoulli(KEY, 0.3, (32, 6, 8)), 1.0, -1.0)
-    np.testing.assert_array_equal(_unpacked(*_packed(x)), x)
+    np.testing.assert_array_equal(Multispin().unpack(Multispin().pack(x)), x)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key
 
+from gibbsite.core.threefry import written_out
+
 
 def chain_keys(key: Key[Array, ""], chains: int) -> Key[Array, " chains"]:
     """`fold_in(key, chain)` for each chain."""
-    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, jnp.arange(chains))
+    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(written_out(key), jnp.arange(chains))
 
 
 def step_keys(keys: Key[Array, " chains"], step: Int[Array, ""]) -> Key[Array, " chains"]:

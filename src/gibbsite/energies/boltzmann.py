@@ -166,7 +166,7 @@ class Joint(AbstractEnergy):
 
 
 def _bits(logits: Float[Array, " n"], key: Key[Array, ""]) -> Float[Array, " n"]:
-    return jnp.asarray(jax.random.logistic(key, logits.shape) < logits, logits.dtype)
+    return jnp.asarray(jax.random.uniform(key, logits.shape, logits.dtype) < jax.nn.sigmoid(logits), logits.dtype)
 
 
 def _log_sum_exp(log_weight: Callable[[Array], Array], units: int) -> Scalar:
