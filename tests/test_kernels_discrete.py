@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.special import ive
@@ -29,9 +30,10 @@ from gibbsite.samplers import (
     UnadjustedDiscreteLangevin,
     Wolff,
     informed,
+    lattice_labels,
     sample,
 )
-from gibbsite.samplers.labels import components
+from gibbsite.samplers.labels import clusters, components
 from gibbsite.samplers.metropolis import guarded, metropolis
 from gibbsite.samplers.rotor import von_mises
 from gibbsite.samplers.sites import SiteState
@@ -39,6 +41,7 @@ from gibbsite.samplers.slope import evaluate
 from gibbsite.testing import LawViolation, problems
 from gibbsite.testing.kernel import check_exact_start, check_moves, check_reversible
 from gibbsite.testing.law import z_test
+from gibbsite.thermo import kaufman_energy, kaufman_heat_capacity
 
 KEY = jax.random.key(23)
 K_C = math.log(1 + math.sqrt(2)) / 2
@@ -77,6 +80,39 @@ def test_components_are_those_of_scipy(name: str) -> None:
         np.testing.assert_array_equal(labels, least[component])
 
 
+LATTICES = {
+    "ring": Ising((7,)),
+    "chain": Ising((9,), periodic=False),
+    "torus": Ising((5, 4)),
+    "open": Ising((3, 6), periodic=False),
+    "cubes": Ising((3, 4, 5)),
+    "open cubes": Ising((4, 3, 2), periodic=False),
+    "large": Ising((40, 33)),
+    "four axes": Ising((3, 3, 4, 3)),
+}
+
+
+@pytest.mark.parametrize("labeller", ["cc3d", "scipy"])
+@pytest.mark.parametrize("lattice", LATTICES)
+def test_components_of_a_lattice_are_those_of_its_graph(lattice: str, labeller: str, monkeypatch) -> None:
+    """Numbers and sizes, at any share of closed bonds, of one chain and of several; by either labeller."""
+    if labeller == "scipy":
+        monkeypatch.setattr(lattice_labels, "_labeller", lambda: lattice_labels._by_scipy)
+    else:
+        pytest.importorskip("cc3d")
+    energy = LATTICES[lattice]
+    view = need(energy, Pairwise, "test")
+    graph, sites = Pairwise(view.edges, view.gaps), energy.space.size
+    shares = jnp.array([0.0, 0.3, 0.5, 0.7, 1.0])[:, None]
+    closed = jax.random.uniform(KEY, (5, len(view.edges))) < shares
+    found = jax.jit(jax.vmap(lambda c: clusters(view, view.parts(c), sites)))(closed)
+    number, size = jax.jit(jax.vmap(lambda c: clusters(graph, [c], sites)))(closed)
+    np.testing.assert_array_equal(found.number, number)
+    np.testing.assert_allclose(found.size, size, rtol=1e-6)
+    alone = clusters(view, view.parts(closed[2]), sites)
+    np.testing.assert_array_equal(alone.number, number[2])
+
+
 # ---- exact answers ----
 
 
@@ -95,6 +131,62 @@ def test_clusters_measure_the_magnetisation(kernel, side: int, coupling: float, 
 
     terms = np.stack(jax.jit(jax.vmap(one))(jax.random.split(KEY, 2**16)), axis=1)
     z_test(type(kernel).__name__, "cluster size and closed bonds", terms, [side**2 * square, 0.0])
+
+
+def test_closed_bonds_remember_as_much_as_they_should() -> None:
+    """Two moves of Swendsen-Wang in a row from exact draws: their numbers N of closed bonds have the covariance p^2 Var E.
+
+    E is the number of satisfied bonds, p = 1 - exp(-2K): spins drawn from bonds and bonds drawn from spins are of one joint law,
+    and `Cov(N, E) = p Var E` (Li & Sokal, Phys. Rev. Lett. 63, 1989).
+    """
+    problem, kernel, p = problems.enumerated(Ising(4, K_C)), SwendsenWang(), 1 - math.exp(-2 * K_C)
+    mean = p * (32 - 16 * kaufman_energy(4, 4, K_C).value) / 2
+    variance = 16 * kaufman_heat_capacity(4, 4, K_C).value / K_C**2 / 4
+
+    def one(key):
+        first, *moves = jax.random.split(key, 3)
+        state, numbers = SiteState(problem.sample(key=first)), []
+        for move in moves:
+            state, info = kernel.step(problem.energy, state, key=move)
+            numbers.append(info.extra["bonds"] - mean)
+        return jnp.stack([numbers[0], numbers[1], numbers[0] * numbers[1]])
+
+    terms = jax.jit(jax.vmap(one))(jax.random.split(KEY, 2**16))
+    z_test("SwendsenWang", "closed bonds and their covariance", terms, [0.0, 0.0, p**2 * variance])
+
+
+def autocorrelation_time(chains: np.ndarray) -> tuple[float, float]:
+    """`1/2 + sum rho(t)` of series `chains draws` up to 8 times itself, and its error by the spread between chains.
+
+    (Madras & Sokal, J. Stat. Phys. 50, 1988, appendix C: the window that is a multiple of the time itself.)
+    """
+    centred, draws = chains - chains.mean(), chains.shape[1]
+    power = np.abs(np.fft.rfft(centred, 2 * draws)) ** 2
+    covariance = np.fft.irfft(power)[:, : draws // 10] / (draws - np.arange(draws // 10))
+
+    def times(covariance):
+        return 0.5 + np.cumsum(covariance[..., 1:], axis=-1) / covariance[..., :1]
+
+    along = times(covariance.mean(axis=0))
+    window = int(np.argmax(np.arange(1, len(along) + 1) >= 8 * along))
+    return float(along[window]), float(times(covariance)[:, window].std(ddof=1) / math.sqrt(len(chains)))
+
+
+@pytest.mark.long
+def test_autocorrelation_time_of_the_energy_at_the_critical_point() -> None:
+    """Swendsen-Wang, 128 x 128: that of another program, and no less than bonds that remember (Li & Sokal) allow."""
+    energy = Ising(128, K_C)
+    run = sample(SwendsenWang(), energy, chains=16, warmup=200, draws=24_000, trace=24_000, progress=Silent(), key=KEY)
+    tau, error = autocorrelation_time(np.asarray(run.traces["energy"], np.float64))
+    print(f"tau {tau:.3f} +- {error:.3f}, that of the other program {TAU_128:.2f}")
+    assert abs(tau / TAU_128 - 1) < 0.1 and error < 0.03 * tau, (tau, error)
+
+
+def test_autocorrelation_time_of_an_autoregressive_series() -> None:
+    """`x' = a x + noise` has `(1 + a) / (1 - a) / 2`."""
+    noise = np.random.default_rng(3).normal(size=(16, 40_000))
+    tau, error = autocorrelation_time(lfilter([1.0], [1.0, -0.8], noise))
+    assert abs(tau - 4.5) < 5 * error < 0.4, (tau, error)
 
 
 @pytest.mark.parametrize(
