@@ -78,7 +78,7 @@ def test_copies_and_places_do_not_know_of_each_other() -> None:
 def test_words_drawn_at_once_are_random(number: int) -> None:
     """Every binary digit is 1 half of the time, and so often unlike that of the next word, of the next lane, of another key."""
     drawn, other = (np.asarray(lanes.words((number,), key=key)) for key in jax.random.split(KEY))
-    turns = math.isqrt(number) // 4
+    turns = math.isqrt(number) // 2
     lags = {"all": None, "next": 1, "lane": turns, "place": -(-number // turns)}
     pairs = {name: drawn if lag is None else drawn ^ np.roll(drawn, lag) for name, lag in lags.items()} | {"key": drawn ^ other}
     for name, words in pairs.items():

@@ -6,6 +6,7 @@ one of its sites turns. With probability `1 - exp(-cost)` it is closed, and site
 (Fortuin & Kasteleyn, Physica 57, 1972); what they gain alone by the turn, through fields, decides whether they do.
 """
 
+from itertools import accumulate
 from typing import NamedTuple
 
 import equinox as eqx
@@ -102,8 +103,9 @@ def _checked(user: str, energy: AbstractEnergy, x: Array) -> Array:
 
 
 def _closed(cost: Parts, key: Key[Array, ""]) -> list[Bool[Array, "..."]]:
-    keys = jax.random.split(key, len(cost))
-    return [uniform(part.shape, key=k) < -jnp.expm1(-part) for part, k in zip(cost, keys, strict=True)]
+    ends = list(accumulate(part.size for part in cost))
+    drawn = jnp.split(uniform((ends[-1],), key=key), ends[:-1])  # at once: to compile a generator takes longer than to run it
+    return [noise.reshape(part.shape) < -jnp.expm1(-part) for noise, part in zip(drawn, cost, strict=True)]
 
 
 def _number(closed: list[Bool[Array, "..."]]) -> Float[Array, ""]:

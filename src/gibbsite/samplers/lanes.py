@@ -74,7 +74,7 @@ def words(shape: tuple[int, ...], *, key: Key[Array, ""]) -> Words:
     To start a lane costs that generator four words, and to advance all lanes once as much as to start some sixteen.
     """
     number = math.prod(shape)
-    turns = math.isqrt(number) // 4
+    turns = math.isqrt(number) // 2
     if turns < FEW_TURNS:
         return jax.random.bits(key, shape, jnp.uint32)
     state = lanes((-(-number // turns),), key=key)

@@ -1,11 +1,15 @@
 """Connected components of a lattice, on the host, by compiled code that passes over its sites once.
 
 Chains lie on each other as layers of one image. A number a site tells which of its bonds to the sites behind it are closed: bit
-`2 k + 1` that along the k-th axis from the last. (A voxel connectivity graph, of which the labellers read these bits alone.)
+`2 k + 1` that along the k-th axis from the last. (A voxel connectivity graph, of which the labeller reads these bits alone.)
 Components are found as if all ends were open; those that bonds across the ends of a torus join are few, and merged after that.
+
+The labeller is the package connected-components-3d (extra `clusters`; Silversmith, cc3d, zenodo.org/record/5535251) where it is
+installed, else SciPy's, which is slower. Both number components by their first sites, so that draws do not depend on it.
 """
 
 import functools
+import importlib.util
 import math
 from collections.abc import Callable as Function
 from collections.abc import Sequence
@@ -70,21 +74,21 @@ def _opened(chains: Image) -> Image:
 
 @functools.cache
 def _labeller() -> Function[[Image], Image]:
-    try:
-        import cc3d
-    except ImportError:
-        return _by_scipy
+    return _by_scipy if importlib.util.find_spec("cc3d") is None else _by_cc3d
 
-    def by_cc3d(image: Image) -> Image:  # reads Fortran's order without a copy
-        graph = image.T if image.ndim == 2 else image.T.astype(np.uint32)
-        return cc3d.color_connectivity_graph(graph, connectivity=2 * image.ndim).T
 
-    return by_cc3d
+def _by_cc3d(image: Image) -> Image:
+    """By the package connected-components-3d, whose own order of axes is that of Fortran."""
+    import cc3d
+
+    if image.ndim == 2:
+        return cc3d.color_connectivity_graph(image.T, connectivity=4).T
+    return cc3d.color_connectivity_graph(image.T.astype(np.uint32), connectivity=6).T
 
 
 def _by_scipy(image: Image) -> Image:
     """The components of an image twice as fine, on which bonds are sites as well."""
-    from scipy.ndimage import label
+    from scipy.ndimage import label  # type: ignore[attr-defined]
 
     fine = np.zeros([2 * n for n in image.shape], bool)
     fine[(slice(None, None, 2),) * image.ndim] = True

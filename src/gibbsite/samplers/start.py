@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Int, PyTree
 
 from gibbsite.core import BATCHES, AbstractEnergy, AbstractKernel, AbstractObserver, Mean, Sampleable, need, reference, require
 from gibbsite.core.keys import step_keys
@@ -61,14 +61,13 @@ def start(kernel: AbstractKernel, energy: AbstractEnergy, init: "PyTree | Run | 
 def _wide(kernel: AbstractKernel, energy: AbstractEnergy, keys: Array) -> PyTree:
     """States at draws of the base energy; a chain behind a wall (an infinite energy, no finite slope) draws again."""
     base = need(reference(energy.space), Sampleable, "sample")
-    drawn = step_keys(keys, jnp.asarray(POSITION))
-    xs = _born(base, drawn)
+    xs = _born(base, keys)
     states, energies = _init(kernel, energy, xs, keys)
     for attempt in range(1, ATTEMPTS):
         behind = unsound(energies, states) & ~np.isnan(energies)
         if not behind.any():
             break
-        again = _born(base, jax.vmap(lambda k, n=attempt: jax.random.fold_in(k, n))(drawn))
+        again = _born(base, keys, jnp.asarray(attempt))
         xs = jax.tree.map(lambda old, new, at=behind: jnp.where(at.reshape(-1, *(1,) * (old.ndim - 1)), new, old), xs, again)
         states, energies = _init(kernel, energy, xs, keys)
     check_start(energy, energies, states, xs, "Give init= where the energy is finite, or the energy a space with these bounds (Box).")
@@ -76,8 +75,9 @@ def _wide(kernel: AbstractKernel, energy: AbstractEnergy, keys: Array) -> PyTree
 
 
 @eqx.filter_jit
-def _born(base: Sampleable, keys: Array) -> PyTree:
-    return jax.vmap(lambda k: base.sample(key=k))(keys)
+def _born(base: Sampleable, keys: Array, attempt: Int[Array, ""] | None = None) -> PyTree:
+    drawn = step_keys(keys, jnp.asarray(POSITION))
+    return jax.vmap(lambda k: base.sample(key=k))(drawn if attempt is None else step_keys(drawn, attempt))
 
 
 def _continue(run: Run, energy: AbstractEnergy, chains: int) -> tuple[AbstractKernel, PyTree, int]:

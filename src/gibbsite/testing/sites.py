@@ -83,8 +83,8 @@ def check_pairwise(energy: AbstractEnergy, view: Pairwise, xs: Float[Array, "n *
     The bonds of a grid are those of the list, in its order.
     """
     sites = jnp.arange(energy.space.size)
-    found = [jnp.concatenate([end.ravel() for end in ends]) for ends in zip(*view.ends(sites), strict=True)]
-    if not np.array_equal(np.stack(found, axis=-1), view.edges):
+    ends = [jnp.concatenate([end.ravel() for end in pair]) for pair in zip(*view.ends(sites), strict=True)]
+    if not np.array_equal(np.stack(ends, axis=-1), view.edges):
         raise LawViolation(f"{name_of(energy)}: the bonds of the grid {view.grid} are not those of the list of edges.")
 
     def rebuilt(x: Array) -> Array:
