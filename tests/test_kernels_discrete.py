@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from registry.twins import Around
+from scipy.signal import lfilter
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.special import ive
@@ -30,9 +31,10 @@ from gibbsite.samplers import (
     UnadjustedDiscreteLangevin,
     Wolff,
     informed,
+    lattice_labels,
     sample,
 )
-from gibbsite.samplers.labels import components
+from gibbsite.samplers.labels import clusters, components
 from gibbsite.samplers.metropolis import guarded, metropolis
 from gibbsite.samplers.rotor import von_mises
 from gibbsite.samplers.sites import SiteState
@@ -40,6 +42,7 @@ from gibbsite.samplers.slope import evaluate
 from gibbsite.testing import LawViolation, problems
 from gibbsite.testing.kernel import check_exact_start, check_moves, check_reversible
 from gibbsite.testing.law import z_test
+from gibbsite.thermo import kaufman_energy, kaufman_heat_capacity
 
 KEY = jax.random.key(23)
 K_C = math.log(1 + math.sqrt(2)) / 2
@@ -64,6 +67,15 @@ def graphs():
     }
 
 
+def least_sites(edges: np.ndarray, kept: np.ndarray, sites: int) -> np.ndarray:
+    """For each site the least one of its component, by SciPy."""
+    one, other = edges[kept].T
+    count, component = connected_components(coo_matrix((np.ones(len(one)), (one, other)), (sites, sites)), directed=False)
+    least = np.full(count, sites)
+    np.minimum.at(least, component, np.arange(sites))
+    return least[component]
+
+
 @pytest.mark.parametrize("name", graphs())
 def test_components_are_those_of_scipy(name: str) -> None:
     """Each site is labelled by the least site of its component, at any share of active edges; all shares at once, by vmap."""
@@ -71,11 +83,41 @@ def test_components_are_those_of_scipy(name: str) -> None:
     active = np.random.default_rng(1).uniform(size=(4, len(edges))) < np.array([[0.3], [0.5], [0.8], [1.0]])
     found = jax.jit(jax.vmap(lambda a: components(jnp.asarray(edges, int), a, sites)))(active)
     for labels, kept in zip(np.asarray(found), active, strict=True):
-        one, other = edges[kept].T
-        count, component = connected_components(coo_matrix((np.ones(len(one)), (one, other)), (sites, sites)), directed=False)
-        least = np.full(count, sites)
-        np.minimum.at(least, component, np.arange(sites))
-        np.testing.assert_array_equal(labels, least[component])
+        np.testing.assert_array_equal(labels, least_sites(edges, kept, sites))
+
+
+LATTICES = {
+    "chain": Ising((9,), periodic=False),
+    "torus": Ising((5, 4)),
+    "open": Ising((3, 6), periodic=False),
+    "cubes": Ising((3, 4, 5)),
+    "large": Ising((40, 33)),
+}
+
+
+@pytest.mark.parametrize("lattice", LATTICES)
+def test_clusters_of_a_lattice_are_numbered_by_their_first_sites(lattice: str, monkeypatch) -> None:
+    """On the host, by either labeller, at any share of closed bonds, of several chains at once; and their sizes."""
+    energy = LATTICES[lattice]
+    view, sites = need(energy, Pairwise, "test"), energy.space.size
+    closed = np.random.default_rng(1).uniform(size=(5, len(view.edges))) < np.array([[0.0], [0.3], [0.5], [0.7], [1.0]])
+    least = [least_sites(np.asarray(view.edges), kept, sites) for kept in closed]
+    number = [np.unique(sites_of, return_inverse=True)[1] for sites_of in least]
+    size = [np.mean(np.bincount(sites_of)[sites_of]) for sites_of in least]
+    together = jax.jit(jax.vmap(lambda c: clusters(view, view.parts(c), sites)))
+    for labeller in (lattice_labels._by_cc3d, lattice_labels._by_scipy):
+        monkeypatch.setattr(lattice_labels, "_labeller", lambda labeller=labeller: labeller)
+        found = together(closed)
+        np.testing.assert_array_equal(found.number, number)
+        np.testing.assert_allclose(found.size, size, rtol=1e-6)
+
+
+def test_clusters_of_a_lattice_are_those_of_its_graph() -> None:
+    view = need(LATTICES["torus"], Pairwise, "test")
+    closed = jax.random.uniform(KEY, (len(view.edges),)) < 0.4
+    host, device = clusters(view, view.parts(closed), 20), clusters(Pairwise(view.edges, view.gaps), [closed], 20)
+    np.testing.assert_array_equal(host.number, device.number)
+    np.testing.assert_allclose(host.size, device.size, rtol=1e-6)
 
 
 # ---- exact answers ----
@@ -96,6 +138,62 @@ def test_clusters_measure_the_magnetisation(kernel, side: int, coupling: float, 
 
     terms = np.stack(jax.jit(jax.vmap(one))(jax.random.split(KEY, 2**16)), axis=1)
     z_test(type(kernel).__name__, "cluster size and closed bonds", terms, [side**2 * square, 0.0])
+
+
+def test_closed_bonds_remember_as_much_as_they_should() -> None:
+    """Two moves of Swendsen-Wang in a row from exact draws: their numbers N of closed bonds have the covariance p^2 Var E.
+
+    E is the number of satisfied bonds, p = 1 - exp(-2K): spins drawn from bonds and bonds drawn from spins are of one joint law,
+    and `Cov(N, E) = p Var E` (Li & Sokal, Phys. Rev. Lett. 63, 1989).
+    """
+    problem, kernel, p = problems.enumerated(Ising(4, K_C)), SwendsenWang(), 1 - math.exp(-2 * K_C)
+    mean = p * (32 - 16 * kaufman_energy(4, 4, K_C).value) / 2
+    variance = 16 * kaufman_heat_capacity(4, 4, K_C).value / K_C**2 / 4
+
+    def one(key):
+        first, *moves = jax.random.split(key, 3)
+        state, numbers = SiteState(problem.sample(key=first)), []
+        for move in moves:
+            state, info = kernel.step(problem.energy, state, key=move)
+            numbers.append(info.extra["bonds"] - mean)
+        return jnp.stack([numbers[0], numbers[1], numbers[0] * numbers[1]])
+
+    terms = jax.jit(jax.vmap(one))(jax.random.split(KEY, 2**16))
+    z_test("SwendsenWang", "closed bonds and their covariance", terms, [0.0, 0.0, p**2 * variance])
+
+
+def autocorrelation_time(chains: np.ndarray) -> tuple[float, float]:
+    """`1/2 + sum rho(t)` of series `chains draws` up to 8 times itself, and its error by the spread between chains.
+
+    (Madras & Sokal, J. Stat. Phys. 50, 1988, appendix C: the window that is a multiple of the time itself.)
+    """
+    centred, draws = chains - chains.mean(), chains.shape[1]
+    power = np.abs(np.fft.rfft(centred, 2 * draws)) ** 2
+    covariance = np.fft.irfft(power)[:, : draws // 10] / (draws - np.arange(draws // 10))
+
+    def times(covariance):
+        return 0.5 + np.cumsum(covariance[..., 1:], axis=-1) / covariance[..., :1]
+
+    along = times(covariance.mean(axis=0))
+    window = int(np.argmax(np.arange(1, len(along) + 1) >= 8 * along))
+    return float(along[window]), float(times(covariance)[:, window].std(ddof=1) / math.sqrt(len(chains)))
+
+
+@pytest.mark.long
+def test_autocorrelation_time_of_the_energy_at_the_critical_point() -> None:
+    """Swendsen-Wang, 128 x 128: that of another program, and no less than bonds that remember (Li & Sokal) allow."""
+    energy = Ising(128, K_C)
+    run = sample(SwendsenWang(), energy, chains=16, warmup=200, draws=24_000, trace=24_000, progress=Silent(), key=KEY)
+    tau, error = autocorrelation_time(np.asarray(run.traces["energy"], np.float64))
+    print(f"tau {tau:.3f} +- {error:.3f}, that of the other program {TAU_128:.2f}")
+    assert abs(tau / TAU_128 - 1) < 0.1 and error < 0.03 * tau, (tau, error)
+
+
+def test_autocorrelation_time_of_an_autoregressive_series() -> None:
+    """`x' = a x + noise` has `(1 + a) / (1 - a) / 2`."""
+    noise = np.random.default_rng(3).normal(size=(16, 40_000))
+    tau, error = autocorrelation_time(lfilter([1.0], [1.0, -0.8], noise))
+    assert abs(tau - 4.5) < 5 * error < 0.4, (tau, error)
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,20 @@
 """Packed spins: the generator is the published one, its bits fall below thresholds as often as they should, and the sweep is exact."""
 
+import functools
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gibbsite.core import Repeat
 from gibbsite.energies import Copies, Ising
 from gibbsite.samplers import Multispin, Silent, lanes, sample
 from gibbsite.samplers.lanes import FINE, Lanes, below, digits
 from gibbsite.testing import LawViolation, problems
 from gibbsite.testing.kernel import check_exact_start
-from gibbsite.testing.law import Z, bounded
+from gibbsite.testing.law import Z, bounded, chi_square
 from gibbsite.thermo import kaufman
 
 KEY = jax.random.key(12)
@@ -69,6 +73,24 @@ def test_copies_and_places_do_not_know_of_each_other() -> None:
         bounded("below", f"unlike bits of {name}", share - 0.5, Z * 0.5 / np.sqrt(2**21))
 
 
+@pytest.mark.parametrize("number", [100, 2**18 + 7])
+def test_words_drawn_at_once_are_random(number: int) -> None:
+    """Every binary digit is 1 half of the time, and so often unlike that of the next word, of the next lane, of another key."""
+    drawn, other = (np.asarray(lanes.words((number,), key=key)) for key in jax.random.split(KEY))
+    turns = math.isqrt(number) // 2
+    lags = {"all": None, "next": 1, "lane": turns, "place": -(-number // turns)}
+    pairs = {name: drawn if lag is None else drawn ^ np.roll(drawn, lag) for name, lag in lags.items()} | {"key": drawn ^ other}
+    for name, words in pairs.items():
+        share = np.mean((words[:, None] >> np.arange(32, dtype=np.uint32)) & 1, axis=0)
+        bounded("words", f"digits, {name}", share - 0.5, Z * 0.5 / np.sqrt(number))
+
+
+def test_uniform_numbers_are_uniform() -> None:
+    drawn = np.asarray(lanes.uniform((2**10, 2**10), key=KEY), np.float64)
+    assert drawn.shape == (2**10, 2**10) and drawn.min() >= 0 and drawn.max() < 1
+    chi_square("uniform", "numbers in 1000 cells", np.bincount((1000 * drawn.ravel()).astype(int), minlength=1000), np.full(1000, 1e-3))
+
+
 def test_packing_is_undone_by_unpacking() -> None:
     x = jnp.where(jax.random.bernoulli(KEY, 0.3, (32, 6, 8)), 1.0, -1.0)
     np.testing.assert_array_equal(Multispin().unpack(Multispin().pack(x)), x)
@@ -81,6 +103,62 @@ def test_the_energy_at_the_critical_point(sign: int) -> None:
     run = sample(Multispin(), torus, chains=32, warmup=500, draws=2000, progress=Silent(), key=KEY)
     bounded("Multispin", "energy a site", run.energy.value / (32 * 64) - K_C * ENERGY_AT_K_C, Z * run.energy.stderr / (32 * 64))
     assert run.energy.stderr / (32 * 64) < 3e-4 and run.rows["energy"].rhat < 1.01
+
+
+def magnetisations(rows: int, cols: int, coupling: float) -> tuple[np.ndarray, np.ndarray]:
+    """The magnetisations of a site and their probabilities on a torus of `rows x cols` spins, exact.
+
+    Z in fields `i theta` at the roots of unity is the Fourier transform of the law of M, and a trace of powers of the transfer
+    matrix between two rows of spins.
+    """
+    sites = rows * cols
+    spins = 2.0 * (np.arange(2**cols)[:, None] >> np.arange(cols) & 1) - 1
+    within = np.sum(spins * np.roll(spins, 1, axis=1), axis=1)
+    bonds = np.exp(coupling * (spins @ spins.T + within))
+    up = np.sum(spins > 0, axis=1)
+    turns = np.exp(2j * np.pi * np.arange(sites + 1) / (sites + 1))
+    z = [np.trace(np.linalg.matrix_power(bonds * turn**up, rows)) for turn in turns]
+    law = np.real(np.fft.fft(z))
+    return 2 * np.arange(sites + 1) / sites - 1, law / np.sum(law)
+
+
+def binder(second, fourth):
+    return 1 - fourth / (3 * second**2)
+
+
+def test_magnetisations_are_those_of_enumeration() -> None:
+    m, law = magnetisations(4, 4, K_C)
+    assert m**2 @ law == pytest.approx(0.761358908569, rel=1e-11) and binder(m**2 @ law, m**4 @ law) == pytest.approx(
+        0.617199318412, rel=1e-11
+    )
+
+
+@pytest.mark.long
+def test_binders_cumulant_at_the_critical_point() -> None:
+    """8 x 8 to 1e-4, errors by leaving out one chain at a time."""
+    m, law = magnetisations(8, 8, K_C)
+    truth = binder(m**2 @ law, m**4 @ law)
+
+    def moments(x):
+        return {n: jnp.mean(jnp.mean(x, axis=(1, 2)) ** n) for n in (2, 4)}
+
+    observed = {f"m^{n}": functools.partial(lambda x, n: moments(x)[n], n=n) for n in (2, 4)}
+    run = sample(
+        Repeat(Multispin(), 16),
+        Copies(Ising(8, K_C), 32),
+        chains=64,
+        warmup=100,
+        draws=20_000,
+        observe=observed,
+        trace=20_000,
+        progress=Silent(),
+        key=KEY,
+    )
+    second, fourth = (np.mean(run.traces[f"m^{n}"], axis=1, dtype=np.float64) for n in (2, 4))
+    without = binder(*((np.sum(a) - a) / (len(a) - 1) for a in (second, fourth)))
+    found, error = binder(second.mean(), fourth.mean()), np.sqrt((len(without) - 1) * np.var(without))
+    print(f"U4 {found:.6f} +- {error:.6f}, exact {truth:.6f}")
+    assert abs(found - truth) < 4 * error < 4e-4, (found, error, truth)
 
 
 def test_infinite_temperature_turns_every_spin() -> None:

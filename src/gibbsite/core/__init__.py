@@ -1,6 +1,6 @@
 """The vocabulary: spaces, energies, paths, kernels, observers, objectives, models and estimates."""
 
-from gibbsite.core.bonds import LocalFields, Neighbours, Pairwise, UniformBonds, no_bonds
+from gibbsite.core.bonds import Grid, LocalFields, Neighbours, Pairwise, UniformBonds, no_bonds
 from gibbsite.core.compose import Cycle, Mixture, Repeat
 from gibbsite.core.copied import Copied
 from gibbsite.core.energy import (
@@ -78,6 +78,7 @@ __all__ = [
     "Evidence",
     "Geometric",
     "Given",
+    "Grid",
     "Histogram",
     "Independent",
     "Info",

@@ -1,12 +1,38 @@
 """Sites that interact in pairs: what moves of whole clusters and of planar rotors need to know of an energy."""
 
+import math
 from collections.abc import Callable as Function
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from gibbsite.core.energy import Capability, Conditionals, Scalar
+
+
+class Grid(NamedTuple):
+    """The bonds of a hypercubic lattice: axis after axis, from each site to the next one along it, beyond an open end none."""
+
+    side: tuple[int, ...]
+    periodic: bool
+
+    def begin(self, x: Array, axis: int) -> Array:
+        """x at the sites where a bond along this axis begins: all of a torus, all but the last of an open axis."""
+        return x if self.periodic else jax.lax.slice_in_dim(x, 0, self.side[axis] - 1, axis=axis)
+
+    def ends(self, x: Array) -> list[tuple[Array, Array]]:
+        """x at both ends of the bonds of each axis."""
+        x = x.reshape(self.side)
+        return [(self.begin(x, axis), self.begin(jnp.roll(x, -1, axis), axis)) for axis in range(x.ndim)]
+
+    def by_axis(self, bonds: Array) -> list[Array]:
+        """What is known of the bonds one by one, at the sites where those of each axis begin."""
+        shapes = [tuple(n - (along == axis and not self.periodic) for along, n in enumerate(self.side)) for axis in range(len(self.side))]
+        stops = list(accumulate(map(math.prod, shapes)))
+        return [bonds[stop - math.prod(shape) : stop].reshape(shape) for stop, shape in zip(stops, shapes, strict=True)]
 
 
 class Pairwise(Capability):
@@ -16,19 +42,34 @@ class Pairwise(Capability):
     differ than where they are equal (2 J of an Ising bond -J s s', J of a Potts bond -J [s = s']), and `alone` are the logits of
     the sites without their bonds, in the form of `Conditionals`. On a `Torus` it is higher by `gaps[b]` where two angles are
     opposite, and by `gaps[b] (1 - cos(a - a')) / 2` anywhere (2 J of a bond -J cos(a - a')); `alone` are the fields, in the form of
-    `LocalFields`. Tempering scales all; a sum has the bonds of both.
+    `LocalFields`; none, where without bonds all x are equal. Tempering scales all; a sum has the bonds of both.
+
+    Where the bonds are those of a `grid`, in its order, they are found faster than by the list.
     """
 
     edges: Int[Array, "bonds 2"]
     gaps: Float[Array, " bonds"]
-    alone: Float[Array, "..."]
+    alone: Float[Array, "..."] | None = None
+    grid: Grid | None = eqx.field(static=True, default=None)
 
     def tempered(self, beta: Scalar) -> "Pairwise":
-        return Pairwise(self.edges, beta * self.gaps, beta * self.alone)
+        return Pairwise(self.edges, beta * self.gaps, None if self.alone is None else beta * self.alone, self.grid)
 
     def plus(self, other: "Pairwise") -> "Pairwise":
         edges, gaps = (jnp.concatenate(pair) for pair in ((self.edges, other.edges), (self.gaps, other.gaps)))
-        return Pairwise(edges, gaps, self.alone + other.alone)
+        felt = [alone for alone in (self.alone, other.alone) if alone is not None]
+        return Pairwise(edges, gaps, sum(felt[1:], felt[0]) if felt else None, self.grid if len(other.edges) == 0 else None)
+
+    def parts(self, bonds: Array) -> list[Array]:
+        """What is known of the bonds, in the parts in which `ends` finds them: those of each axis of a grid, else all at once."""
+        return [bonds] if self.grid is None else self.grid.by_axis(bonds)
+
+    def ends(self, x: Array) -> list[tuple[Array, Array]]:
+        """What stands at both ends of every bond."""
+        if self.grid is not None:
+            return self.grid.ends(x)
+        one, other = jnp.ravel(x)[self.edges.T]
+        return [(one, other)]
 
 
 def no_bonds(alone: Float[Array, "..."]) -> Pairwise:

@@ -13,8 +13,9 @@ from typing import SupportsIndex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
+from gibbsite.core.bonds import Grid, Pairwise
 from gibbsite.core.energy import Scalar
 from gibbsite.core.space import as_shape
 
@@ -66,19 +67,16 @@ def over_bonds(terms: Sequence[Float[Array, "*x"]], coupling: Float[Array, "..."
     return jnp.sum(_added(bonds * term for bonds, term in zip(coupling, terms, strict=True)))
 
 
-def bonds_of(
-    side: tuple[int, ...], coupling: Float[Array, "..."], *, periodic: bool
-) -> tuple[Int[Array, "bonds 2"], Float[Array, " bonds"]]:
-    """The bonds one by one: the numbers of their two sites in the flattened lattice, and their couplings."""
-    number = jnp.arange(math.prod(side)).reshape(side)
-    each = jnp.broadcast_to(coupling, (len(side), *side))
+def bonds_of(side: tuple[int, ...], gaps: Float[Array, "..."], alone: Array | None, *, periodic: bool) -> Pairwise:
+    """The bonds one by one, of these gaps (given as couplings are), and what the sites feel alone."""
+    grid = Grid(side, periodic)
+    one, other = (_listed(ends) for ends in zip(*grid.ends(jnp.arange(math.prod(side))), strict=True))
+    each = [grid.begin(along, axis) for axis, along in enumerate(jnp.broadcast_to(gaps, (len(side), *side)))]
+    return Pairwise(jnp.stack([one, other], axis=-1), _listed(each), alone, grid)
 
-    def held(array: Array, axis: int) -> Array:
-        return array if periodic else jax.lax.slice_in_dim(array, 0, side[axis] - 1, axis=axis)
 
-    pairs = [jnp.stack([number, jnp.roll(number, -1, axis)], axis=-1) for axis in range(len(side))]
-    edges = jnp.concatenate([held(pair, axis).reshape(-1, 2) for axis, pair in enumerate(pairs)])
-    return edges, jnp.concatenate([held(bonds, axis).ravel() for axis, bonds in enumerate(each)])
+def _listed(parts: Iterable[Array]) -> Array:
+    return jnp.concatenate([part.ravel() for part in parts])
 
 
 def colours(side: tuple[int, ...], *, periodic: bool) -> Float[Array, "colours *side"]:

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, ArrayLike, Capability, Conditionals, Pairwise, Spins, UniformBonds, as_float
+from gibbsite.core import AbstractEnergy, AbstractSpace, ArrayLike, Capability, Conditionals, Spins, UniformBonds, as_float
 from gibbsite.core.energy import Scalar
 from gibbsite.energies.grid import as_sides, beside, bonds_of, check_lattice, check_shape, colours, neighbours, over_bonds
 
@@ -44,9 +44,9 @@ class Ising(AbstractEnergy):
         return -over_bonds(terms, self.coupling) - (0.0 if self.field is None else jnp.sum(self.field * x))
 
     def views(self) -> tuple[Capability, ...]:
-        edges, bonds = bonds_of(self.side, self.coupling, periodic=self.periodic)
-        alone = jnp.zeros(self.side) if self.field is None else jnp.broadcast_to(2 * self.field, self.side)
-        views = (Conditionals(self.logits, colours(self.side, periodic=self.periodic)), Pairwise(edges, 2 * bonds, alone))
+        alone = None if self.field is None else jnp.broadcast_to(2 * self.field, self.side)
+        bonds = bonds_of(self.side, 2 * self.coupling, alone, periodic=self.periodic)
+        views = (Conditionals(self.logits, colours(self.side, periodic=self.periodic)), bonds)
         plain = self.field is None and self.coupling.ndim == 0 and self.periodic and len(self.side) == 2
         return (*views, UniformBonds(self.coupling)) if plain else views
 

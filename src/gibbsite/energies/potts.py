@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Categorical, Conditionals, Pairwise, as_float
+from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Categorical, Conditionals, as_float
 from gibbsite.core.energy import Scalar
 from gibbsite.core.space import as_levels
 from gibbsite.energies.grid import as_sides, beside, bonds_of, check_lattice, check_shape, colours, neighbours, over_bonds
@@ -44,9 +44,9 @@ class Potts(AbstractEnergy):
         return -over_bonds(terms, self.coupling) - jnp.sum(jnp.where(self._taken(x), self.field, 0.0))
 
     def views(self) -> tuple[Capability, ...]:
-        edges, bonds = bonds_of(self.side, self.coupling, periodic=self.periodic)
         alone = jnp.broadcast_to(self.field, (*self.side, len(self.levels)))
-        return (Conditionals(self.logits, colours(self.side, periodic=self.periodic)), Pairwise(edges, bonds, alone))
+        bonds = bonds_of(self.side, self.coupling, alone, periodic=self.periodic)
+        return (Conditionals(self.logits, colours(self.side, periodic=self.periodic)), bonds)
 
     def logits(self, x: Float[Array, "*side"]) -> Float[Array, "*side levels"]:
         """`log p(s_i = level | rest)` up to a constant: the couplings to neighbours of that level, and its field."""

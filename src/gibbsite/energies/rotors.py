@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Categorical, Conditionals, LocalFields, Pairwise, Torus, as_float
+from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Categorical, Conditionals, LocalFields, Torus, as_float
 from gibbsite.core.energy import Scalar
 from gibbsite.core.space import as_levels
 from gibbsite.energies.grid import as_sides, beside, bonds_of, check_lattice, check_shape, colours, neighbours, over_bonds
@@ -40,9 +40,9 @@ class XY(AbstractEnergy):
         return -over_bonds(terms, self.coupling) - jnp.sum(self.field * jnp.stack([cos, sin], axis=-1))
 
     def views(self) -> tuple[Capability, ...]:
-        edges, bonds = bonds_of(self.side, self.coupling, periodic=self.periodic)
         alone = jnp.broadcast_to(self.field, (*self.side, 2))
-        return (LocalFields(self.fields, colours(self.side, periodic=self.periodic)), Pairwise(edges, 2 * bonds, alone))
+        bonds = bonds_of(self.side, 2 * self.coupling, alone, periodic=self.periodic)
+        return (LocalFields(self.fields, colours(self.side, periodic=self.periodic)), bonds)
 
     def fields(self, x: Float[Array, "*side"]) -> Float[Array, "*side 2"]:
         """The field that each rotor sees: its neighbours, each times its coupling, and its own field."""

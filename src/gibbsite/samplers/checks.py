@@ -110,14 +110,14 @@ def _told(out: Any) -> str:
 def _check_views(energy: AbstractEnergy) -> None:
     """Numbers of sites and blocks, which a compiled gather would clip to the next one that exists."""
     name, space = type(energy).__name__, energy.space
-    edges, blocks = _numbers(energy)
+    edges, blocks = jax.tree.map(np.asarray, _numbers(energy))
     wrong = np.any((edges < 0) | (edges >= space.size), axis=1)
     if wrong.any():
         first = int(np.argmax(wrong))
-        one, other = np.asarray(edges)[first]
+        one, other = edges[first]
         raise ValueError(f"{name} has bond {first} from site {one} to {other}: there are {space.size} sites, numbered from 0.")
     for shared in blocks:
-        _check_blocks(name, np.asarray(shared), space.shape)
+        _check_blocks(name, shared, space.shape)
 
 
 @eqx.filter_jit

@@ -6,6 +6,7 @@ one of its sites turns. With probability `1 - exp(-cost)` it is closed, and site
 (Fortuin & Kasteleyn, Physica 57, 1972); what they gain alone by the turn, through fields, decides whether they do.
 """
 
+from itertools import accumulate
 from typing import NamedTuple
 
 import equinox as eqx
@@ -14,7 +15,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from gibbsite.core import AbstractEnergy, Info, Pairwise, Torus, discrete, need, no_work, values, wrapped
-from gibbsite.samplers.labels import components
+from gibbsite.samplers.labels import clusters
+from gibbsite.samplers.lanes import uniform
 from gibbsite.samplers.metropolis import metropolis
 from gibbsite.samplers.sites import AbstractSiteKernel, SiteState, by_level, level_of
 
@@ -40,15 +42,13 @@ class SwendsenWang(AbstractSiteKernel):
         return SiteState(_checked("SwendsenWang", energy, x))
 
     def step(self, energy: AbstractEnergy, state: SiteState, *, key: Key[Array, ""]) -> tuple[SiteState, Info]:
-        close, noise = jax.random.split(key)
+        close, turn = jax.random.split(key)
         view, x = need(energy, Pairwise, "SwendsenWang"), state.position
         closed = _closed(_cost(energy, view, x), close)
-        cluster = components(view.edges, closed, x.size)
-        gains = _gains(energy, view, x)
-        sums = jax.ops.segment_sum(jnp.concatenate([gains, jnp.ones((x.size, 1))], axis=1), cluster, x.size)
-        places = jnp.argmax(sums[:, :-1] + jax.random.gumbel(noise, gains.shape), axis=1)
-        extra = {"cluster_size": jnp.sum(sums[:, -1] ** 2) / x.size, "bonds": jnp.sum(closed, dtype=x.dtype)}
-        return SiteState(_moved_up(energy, x, places[cluster])), Info(jnp.ones(()), no_work(), extra)
+        found = clusters(view, closed, x.size)
+        places = _heat_bath(energy, view, x, found.number, turn)
+        extra = {"cluster_size": found.size, "bonds": _number(closed)}
+        return SiteState(_moved_up(energy, x, places[found.number].reshape(x.shape))), Info(jnp.ones(()), no_work(), extra)
 
 
 class Wolff(AbstractSiteKernel):
@@ -75,20 +75,23 @@ class Wolff(AbstractSiteKernel):
         view, x = need(energy, Pairwise, "Wolff"), state.position
         turn = (_reflection if isinstance(energy.space, Torus) else _shift)(energy, view, x, way)
         closed = _closed(turn.cost, close)
-        cluster = components(view.edges, closed, x.size)
-        inside = cluster == cluster[jax.random.randint(seed, (), 0, x.size)]
-        new = SiteState(jnp.where(inside.reshape(x.shape), turn.turned, x))
+        label = clusters(view, closed, x.size).number
+        inside = (label == label[jax.random.randint(seed, (), 0, x.size)]).reshape(x.shape)
+        new = SiteState(jnp.where(inside, turn.turned, x))
         kept, info = metropolis(jnp.sum(jnp.where(inside, turn.gain, 0.0)), new, state, key=coin)
-        extra = {"cluster_size": jnp.sum(inside, dtype=x.dtype), "bonds": jnp.sum(closed, dtype=x.dtype)}
+        extra = {"cluster_size": jnp.sum(inside, dtype=x.dtype), "bonds": _number(closed)}
         return kept, Info(info.accept_prob, info.shadow_work, extra)
+
+
+Parts = list[Float[Array, "..."]]  # of the bonds, as a view has them
 
 
 class _Turn(NamedTuple):
     """x with all sites turned, what each bond costs if one of its sites turns, what each site gains alone (in log weight)."""
 
     turned: Float[Array, "*x"]
-    cost: Float[Array, " bonds"]
-    gain: Float[Array, " sites"]
+    cost: Parts
+    gain: Float[Array, "*x"]
 
 
 def _checked(user: str, energy: AbstractEnergy, x: Array) -> Array:
@@ -99,39 +102,59 @@ def _checked(user: str, energy: AbstractEnergy, x: Array) -> Array:
     return eqx.error_if(x, negative, f"{user} met a bond that favours unequal levels (a negative gap): {remedy}.")
 
 
-def _closed(cost: Float[Array, " bonds"], key: Key[Array, ""]) -> Bool[Array, " bonds"]:
-    return jax.random.uniform(key, cost.shape) < -jnp.expm1(-cost)
+def _closed(cost: Parts, key: Key[Array, ""]) -> list[Bool[Array, "..."]]:
+    ends = list(accumulate(part.size for part in cost))
+    drawn = jnp.split(uniform((ends[-1],), key=key), ends[:-1])  # at once: to compile a generator takes longer than to run it
+    return [noise.reshape(part.shape) < -jnp.expm1(-part) for noise, part in zip(drawn, cost, strict=True)]
 
 
-def _cost(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"]) -> Float[Array, " bonds"]:
+def _number(closed: list[Bool[Array, "..."]]) -> Float[Array, ""]:
+    return sum((jnp.sum(part, dtype=jnp.result_type(float)) for part in closed), jnp.zeros(()))
+
+
+def _cost(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"]) -> Parts:
     """The gap of a bond of equal sites; minus the gap of one of unequal sites, where there are but two values."""
-    one, other = jnp.ravel(x)[view.edges.T]
-    return jnp.where(one == other, view.gaps, -view.gaps if len(values(energy.space)) == 2 else 0.0)
+    two = len(values(energy.space)) == 2
+    parts = zip(view.ends(x), view.parts(view.gaps), strict=True)
+    return [jnp.where(one == other, gaps, -gaps if two else 0.0) for (one, other), gaps in parts]
 
 
-def _gains(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"]) -> Float[Array, "sites levels"]:
+def _heat_bath(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"], number: Int[Array, " sites"], key: Key[Array, ""]) -> Array:
+    """By how many places the cluster of each number moves up, drawn from what its sites gain."""
+    if view.alone is None:
+        levels = len(values(energy.space))
+        return jnp.floor(levels * uniform((x.size,), key=key)).astype(jnp.int8 if levels < 128 else int)
+    gains = _gains(energy, view, x).reshape(x.size, -1)
+    return jnp.argmax(jax.ops.segment_sum(gains, number, x.size) + jax.random.gumbel(key, gains.shape), axis=1)
+
+
+def _gains(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"]) -> Float[Array, "*x levels"]:
     """What each site gains alone if it moves up by 0, 1, ... places."""
-    alone = by_level(energy.space, view.alone).reshape(x.size, -1)
-    places = (level_of(energy.space, jnp.ravel(x))[:, None] + jnp.arange(alone.shape[1])) % alone.shape[1]
-    there = jnp.take_along_axis(alone, places, axis=1)
-    return there - there[:, :1]
+    if view.alone is None:
+        return jnp.zeros((*x.shape, len(values(energy.space))))
+    alone = by_level(energy.space, view.alone)
+    places = (level_of(energy.space, x)[..., None] + jnp.arange(alone.shape[-1])) % alone.shape[-1]
+    there = jnp.take_along_axis(alone, places, axis=-1)
+    return there - there[..., :1]
 
 
 def _moved_up(energy: AbstractEnergy, x: Float[Array, "*x"], places: Int[Array, "..."]) -> Float[Array, "*x"]:
-    levels = jnp.asarray(values(energy.space), x.dtype)
-    return levels[(level_of(energy.space, jnp.ravel(x)) + places) % len(levels)].reshape(x.shape)
+    levels = values(energy.space)
+    if len(levels) == 2:
+        return jnp.where(places == 1, sum(levels) - x, x)
+    return jnp.asarray(levels, x.dtype)[(level_of(energy.space, x) + places) % len(levels)]
 
 
 def _shift(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"], key: Key[Array, ""]) -> _Turn:
     """All sites up by the same number of places, from 1 to one less than there are levels."""
     places = jax.random.randint(key, (), 1, len(values(energy.space)))
-    return _Turn(_moved_up(energy, x, places), _cost(energy, view, x), _gains(energy, view, x)[:, places])
+    return _Turn(_moved_up(energy, x, places), _cost(energy, view, x), _gains(energy, view, x)[..., places])
 
 
 def _reflection(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"], key: Key[Array, ""]) -> _Turn:
     """All rotors with their part along one direction turned round: `a -> pi + 2 direction - a`."""
     direction = jax.random.uniform(key, minval=-jnp.pi, maxval=jnp.pi)
-    part = jnp.ravel(jnp.cos(x - direction))
-    one, other = part[view.edges.T]
-    pull = view.alone.reshape(-1, 2) @ jnp.stack([jnp.cos(direction), jnp.sin(direction)])
-    return _Turn(wrapped(jnp.pi + 2 * direction - x), view.gaps * one * other, -2 * pull * part)
+    part = jnp.cos(x - direction)
+    cost = [gaps * one * other for (one, other), gaps in zip(view.ends(part), view.parts(view.gaps), strict=True)]
+    pull = 0.0 if view.alone is None else view.alone @ jnp.stack([jnp.cos(direction), jnp.sin(direction)])
+    return _Turn(wrapped(jnp.pi + 2 * direction - x), cost, -2 * pull * part)

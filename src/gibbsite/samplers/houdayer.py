@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Key
 from gibbsite.core import AbstractEnergy, AbstractKernel, Copied, Info, Pairwise, need, no_work
 from gibbsite.core.compose import AbstractRestarted, check_restarts, divergences, restarted
 from gibbsite.core.energy import Scalar
-from gibbsite.samplers.labels import components
+from gibbsite.samplers.labels import clusters
 from gibbsite.samplers.metropolis import SITES, check_space
 
 
@@ -85,6 +85,6 @@ class Houdayer(AbstractKernel):
 def _cluster(view: Pairwise, differ: Array, key: Key[Array, ""]) -> Array:
     """The sites that bonds between differing sites join to one of them, drawn at random; none where the copies are equal."""
     flat = jnp.ravel(differ)
-    label = components(view.edges, jnp.all(flat[view.edges], axis=1), flat.size)
+    label = clusters(view, [one & other for one, other in view.ends(differ)], flat.size).number
     seed = jax.random.categorical(key, jnp.where(flat, 0.0, -jnp.inf))
     return ((label == label[seed]) & flat).reshape(differ.shape)

@@ -1,8 +1,30 @@
 """Connected components of a graph, on the device."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Float, Int
+
+from gibbsite.core import Pairwise
+from gibbsite.samplers.lattice_labels import at_hand, lattice_components
+
+
+class Clusters(NamedTuple):
+    """The number of each site's cluster, from 0 in the order of their first sites, and the size of a site's cluster, on average."""
+
+    number: Int[Array, " sites"]
+    size: Float[Array, ""]
+
+
+def clusters(view: Pairwise, closed: Sequence[Bool[Array, "..."]], sites: int) -> Clusters:
+    """What closed bonds, given in the parts of the view, hold together."""
+    if view.grid is not None and at_hand(view.grid):
+        return Clusters(*lattice_components(view.grid, closed))
+    least = components(view.edges, jnp.concatenate([bonds.ravel() for bonds in closed]), sites)
+    sizes = jax.ops.segment_sum(jnp.ones(sites), least, sites)
+    return Clusters((jnp.cumsum(least == jnp.arange(sites)) - 1)[least], jnp.sum(sizes**2) / sites)
 
 
 def components(edges: Int[Array, "edges 2"], active: Bool[Array, " edges"], sites: int) -> Int[Array, " sites"]:

@@ -5,6 +5,7 @@ a xoshiro128++ (Blackman & Vigna, ACM Trans. Math. Softw. 47, 2021), started fro
 period 2^128 - 1 that start at random come within 2^40 words of each other with a probability of about 2^-87 a pair.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -13,6 +14,7 @@ from jaxtyping import Array, Float, Key, UInt32
 
 Words = UInt32[Array, "*lanes"]
 FINE = 24  # binary digits of a probability
+FEW_TURNS = 8  # words of a lane for which it is not worth starting
 
 
 class Lanes(NamedTuple):
@@ -64,3 +66,22 @@ def below(
         # digit 1: below where the number's digit is 0, or what lies behind is; digit 0: where both hold
         found = tuple((one & (~word | was)) | (~one & (~word & was)) for one, was in zip(ones, found, strict=True))
     return found, state
+
+
+def words(shape: tuple[int, ...], *, key: Key[Array, ""]) -> Words:
+    """Random words at once, from lanes of their own wherever these come cheaper than JAX's generator.
+
+    To start a lane costs that generator four words, and to advance all lanes once as much as to start some sixteen.
+    """
+    number = math.prod(shape)
+    turns = math.isqrt(number) // 2
+    if turns < FEW_TURNS:
+        return jax.random.bits(key, shape, jnp.uint32)
+    state = lanes((-(-number // turns),), key=key)
+    _, drawn = jax.lax.scan(lambda state, _: advance(state)[::-1], state, None, length=turns)
+    return drawn.ravel()[:number].reshape(shape)
+
+
+def uniform(shape: tuple[int, ...], *, key: Key[Array, ""]) -> Float[Array, "*shape"]:
+    """Numbers of `FINE` binary digits from 0 to below 1."""
+    return (words(shape, key=key) >> (32 - FINE)).astype(jnp.result_type(float)) * 2.0**-FINE

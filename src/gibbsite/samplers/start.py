@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
-from jaxtyping import Array, Key, PyTree
+from jaxtyping import Array, Int, Key, PyTree
 
 from gibbsite.core import (
     BATCHES,
@@ -109,7 +109,7 @@ def _wide(kernel: AbstractKernel, energy: AbstractEnergy, keys: Array) -> PyTree
         behind = unsound(energies, states) & ~np.isnan(energies)
         if not behind.any():
             break
-        again = _born(base, jax.vmap(lambda k, n=attempt: jax.random.fold_in(k, n))(drawn))
+        again = _born(base, keys, jnp.asarray(attempt))
         xs = jax.tree.map(lambda old, new, at=behind: jnp.where(at.reshape(-1, *(1,) * (old.ndim - 1)), new, old), xs, again)
         states, energies = _init(kernel, energy, xs, keys)
     check_start(energy, energies, states, xs, "Give init= where the energy is finite, or the energy a space with these bounds (Box).")
@@ -117,8 +117,9 @@ def _wide(kernel: AbstractKernel, energy: AbstractEnergy, keys: Array) -> PyTree
 
 
 @eqx.filter_jit
-def _born(base: Sampleable | Start, keys: Array) -> PyTree:
-    return jax.vmap(lambda k: base.sample(key=k))(keys)
+def _born(base: Sampleable | Start, keys: Array, attempt: Int[Array, ""] | None = None) -> PyTree:
+    drawn = step_keys(keys, jnp.asarray(POSITION))
+    return jax.vmap(lambda k: base.sample(key=k))(drawn if attempt is None else step_keys(drawn, attempt))
 
 
 def _continue(run: Run, energy: AbstractEnergy, chains: int) -> tuple[AbstractKernel, PyTree, int]:

@@ -78,7 +78,14 @@ def _mates(blocks: Float[Array, "blocks *x"]) -> Float[Array, "sites *x"]:
 
 
 def check_pairwise(energy: AbstractEnergy, view: Pairwise, xs: Float[Array, "n *x"]) -> None:
-    """The energy is the sum of gaps over bonds whose sites differ, less what the sites alone give to it, up to a constant."""
+    """The energy is the sum of gaps over bonds whose sites differ, less what the sites alone give to it, up to a constant.
+
+    The bonds of a grid are those of the list, in its order.
+    """
+    sites = jnp.arange(energy.space.size)
+    ends = [jnp.concatenate([end.ravel() for end in pair]) for pair in zip(*view.ends(sites), strict=True)]
+    if not np.array_equal(np.stack(ends, axis=-1), view.edges):
+        raise LawViolation(f"{name_of(energy)}: the bonds of the grid {view.grid} are not those of the list of edges.")
 
     def rebuilt(x: Array) -> Array:
         one, other = jnp.ravel(x)[view.edges.T]
@@ -90,7 +97,9 @@ def check_pairwise(energy: AbstractEnergy, view: Pairwise, xs: Float[Array, "n *
     bounded(name_of(energy), "bonds and single sites against the energy", gap - gap[0], 2 * rounding(truth) + 2 * rounding(found))
 
 
-def _alone(space: AbstractSpace, alone: Array, x: Array) -> Array:
+def _alone(space: AbstractSpace, alone: Array | None, x: Array) -> Array:
+    if alone is None:
+        return jnp.zeros(())
     if isinstance(space, Torus):
         return jnp.sum(alone * jnp.stack([jnp.cos(x), jnp.sin(x)], axis=-1))
     levels = jnp.asarray(values(space))
