@@ -102,8 +102,7 @@ def _placed(kernel: AbstractKernel, energy: AbstractEnergy, init: "PyTree | Run 
 def _wide(kernel: AbstractKernel, energy: AbstractEnergy, keys: Array) -> PyTree:
     """States at starts of the energy's own, or draws of the base; a chain behind a wall (infinite energy, no finite slope) draws again."""
     base = capability(energy, Start) or need(reference(energy.space), Sampleable, "sample")
-    drawn = step_keys(keys, jnp.asarray(POSITION))
-    xs = _born(base, drawn)
+    xs = _born(base, keys)
     states, energies = _init(kernel, energy, xs, keys)
     for attempt in range(1, ATTEMPTS):
         behind = unsound(energies, states) & ~np.isnan(energies)
