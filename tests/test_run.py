@@ -210,7 +210,7 @@ def test_an_unknown_observable_is_named() -> None:
     assert run.status is Status.TOO_SHORT
 
 
-@pytest.mark.parametrize(("kernel", "energy", "programs"), [(HMC(0.3, steps=2), MIX.energy, 2), (Metropolis(), problems.torus().energy, 1)])
+@pytest.mark.parametrize(("kernel", "energy", "programs"), [(HMC(0.3, steps=2), MIX.energy, 2), (Metropolis(), Ising((3, 3), 0.4), 1)])
 def test_chunks_run_one_program(kernel, energy, programs, monkeypatch: pytest.MonkeyPatch) -> None:
     """One for a warm-up that tunes, one for the draws: whatever types the kernel's first states have."""
     traces = []

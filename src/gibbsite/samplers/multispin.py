@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, UInt32
 
-from gibbsite.core import AbstractEnergy, ArrayLike, Info, UniformBonds, need, no_work
+from gibbsite.core import AbstractEnergy, Info, UniformBonds, need, no_work
 from gibbsite.core.energy import Scalar
 from gibbsite.samplers.lanes import FINE, Lanes, below, digits, lanes
 from gibbsite.samplers.packed import AbstractPackedSweep, Packed
