@@ -358,12 +358,6 @@ def test_draws_of_more_kernels_do_not_depend_on_it_either() -> None:
 
 
 @pytest.mark.long
-def test_clusters_do_not_depend_on_where_they_are_labelled() -> None:
-    """One device has its host do it, several do it themselves."""
-    check_devices("registry.kernels:KERNELS", ("swendsen-wang", "swendsen-wang of levels", "wolff"), counts=(1, 2))
-
-
-@pytest.mark.long
 def test_learned_metrics_and_lengths_do_not_depend_on_the_number_of_devices() -> None:
     check_devices("registry.kernels:KERNELS", ("adaptive hmc",))
 

@@ -148,9 +148,9 @@ def test_binders_cumulant_at_the_critical_point() -> None:
         Copies(Ising(8, K_C), 32),
         chains=64,
         warmup=100,
-        draws=20_000,
+        draws=12_000,
         observe=observed,
-        trace=20_000,
+        trace=12_000,
         progress=Silent(),
         key=KEY,
     )

@@ -22,13 +22,15 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 from gibbsite.core import Grid
 
 MOST_AXES = 3
+FEW_SITES = 1024  # of a chain: to call the host takes as long as to label them on the device
 
 Image = Shaped[np.ndarray, "*image"]
 
 
 def at_hand(grid: Grid) -> bool:
-    """Whether the host labels faster: the sites are there already, and chains are not shared out between devices."""
-    return len(grid.side) <= MOST_AXES and jax.default_backend() == "cpu" and jax.device_count() == 1
+    """Whether the host labels faster: of large lattices whose sites are there already, if devices do not share chains out."""
+    large = len(grid.side) <= MOST_AXES and math.prod(grid.side) >= FEW_SITES
+    return large and jax.default_backend() == "cpu" and jax.device_count() == 1
 
 
 def lattice_components(grid: Grid, closed: Sequence[Bool[Array, "..."]]) -> tuple[Int[Array, " sites"], Float[Array, ""]]:
