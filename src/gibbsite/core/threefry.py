@@ -38,7 +38,8 @@ def _generator() -> Any:
 
 
 def _bits(key: UInt32[Array, " 2"], width: int, shape: tuple[int, ...]) -> Array:
-    if width != 32 or not getattr(jax.config, "jax_threefry_partitionable", False) or math.prod(shape) >= 2**32:
+    counted: bool = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]  # each word from its own count
+    if width != 32 or not counted or math.prod(shape) >= 2**32:
         return random.threefry_prng_impl.random_bits(key, width, shape)
     count = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
     first, second = _block(key[0], key[1], jnp.zeros_like(count), count)

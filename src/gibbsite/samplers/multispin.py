@@ -90,7 +90,7 @@ def _exchanged(first: Half, second: Half) -> tuple[Half, Half]:
     return jnp.where(odd, second, first), jnp.where(odd, first, second)
 
 
-def _around(other: Half, colour: int | Array) -> tuple[Half, Half, Half, Half]:
+def _around(other: Half, colour: Array | int) -> tuple[Half, Half, Half, Half]:
     """The four neighbours of the sites of a colour: above, below, and two in the row, one of them a column on or back."""
     shift = (jnp.arange(other.shape[0]) + colour) % 2 == 1
     beside = jnp.where(shift[:, None], jnp.roll(other, -1, 1), jnp.roll(other, 1, 1))
