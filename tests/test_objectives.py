@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import pytest
 from registry import objectives as lessons
 
-from gibbsite.objectives import DenoisingScoreMatching, MaximumLikelihood, PersistentContrastiveDivergence
+from gibbsite.objectives import DenoisingScoreMatching, MaximumLikelihood, PersistentContrastiveDivergence, ReverseKL
 from gibbsite.objectives.gradient import gradient
 from gibbsite.samplers import MALA, BlockGibbs
 from gibbsite.testing.law import LawViolation
@@ -66,6 +66,14 @@ class WrongHalfStep(PersistentContrastiveDivergence):
         return gradient(loss, model)[1], state, {}
 
 
+class WithoutDeterminant(ReverseKL):
+    """The model's own density forgotten: nothing keeps it from shrinking to a point."""
+
+    def loss(self, model, xs, *, key):
+        draws = jax.vmap(lambda k: model.sample(key=k))(jax.random.split(key, len(xs)))
+        return jnp.mean(jax.vmap(self.energy)(draws))
+
+
 class TouchesConstants(MaximumLikelihood):
     """Gradients at every float, constants included."""
 
@@ -80,6 +88,7 @@ BROKEN = {
     "swapped phases": (SwappedPhases(MALA(0.1), chains=32), lessons.LIKELIHOOD, "gradient of"),
     "inverted score": (InvertedScore(lessons.SIGMA), lessons.SCORE, "gradient of"),
     "wrong half step": (WrongHalfStep(BlockGibbs(), chains=32), lessons.BITS, "gradient of"),
+    "without determinant": (WithoutDeterminant(lessons.REVERSE[0].energy), lessons.REVERSE[1], "gradient of"),
     "touches constants": (TouchesConstants(), lessons.LIKELIHOOD, "must be None at constants"),
 }
 

@@ -80,11 +80,12 @@ def _contrast(model, data, draws):
 
 
 def _reverse(target):
-    """A Gaussian of its own coordinates, drawn to a law that is not one."""
-    model, data, draws = plane(Normal([0.3, -0.2], [0.8, 1.3]))
+    """A narrow Gaussian on the flank of a law that is not one, where slopes are large beside their noise."""
+    model, data, draws = plane(Normal([1.5, 1.2], [0.3, 0.3]))
     return Lesson(model, data, draws, reverse_loss(_GRID, _CELLS, target))
 
 
+REVERSE = (ReverseKL(problems.mixture().energy), _reverse(problems.mixture().energy))
 BITS = Lesson(Shifted(_RBM), _TAUGHT.sample, problems.enumerated(_RBM).sample, likelihood_loss(_STATES, jnp.zeros(16), _P))
 LIKELIHOOD = _likelihood(*_TWO)
 SCORE = _score(*_TWO)
@@ -150,7 +151,7 @@ OBJECTIVES = {
     "dsm, mixture": (DenoisingScoreMatching(SIGMA), SCORE),
     "nce, gaussian": (NoiseContrastive(NOISE, RATIO), _contrast(*plane(Offset(GaussianMixture([[0.0, 0.4]], [0.9], [1.0]), -0.5)))),
     "nce, mixture": (NoiseContrastive(NOISE, RATIO), CONTRAST),
-    "reverse kl": (ReverseKL(problems.mixture().energy), _reverse(problems.mixture().energy)),
+    "reverse kl": REVERSE,
     "diffusion, noise": (NoisePrediction(), DIFFUSION),
     "diffusion, energy": (NoisePrediction(passes=2), _diffusion(Diffusion.of_energy(2, (4,), key=jax.random.key(0)))),
 }
