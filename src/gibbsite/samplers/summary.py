@@ -34,6 +34,7 @@ def summary(problem: Problem, carry: Carry, plan: Plan, *, steps: int, samples: 
         every=plan.every,
         seconds=seconds,
         why=why,
+        until=plan.until,
     )
 
 
