@@ -8,9 +8,12 @@ from typer.testing import CliRunner
 
 from gibbsite import Tempered
 from gibbsite.cli import app
-from gibbsite.core import AbstractEnergy, Callable, Conditionals, Cycle, Normal, Pairwise, Reals, Spins, Status
+from gibbsite.core import AbstractEnergy, Callable, Conditionals, Normal, Pairwise, Reals, Spins, Status
 from gibbsite.energies import BoltzmannMachine, GaussianMixture, Ising
 from gibbsite.samplers import HMC, MALA, Gibbs, GibbsWithGradients, ParallelTempering, RandomWalk, SwendsenWang, sample
+from gibbsite.samplers.checks import check_energy, check_key, check_parts
+from gibbsite.samplers.metropolis import check_whole
+from gibbsite.samplers.plan import planned
 
 KEY = jax.random.key(3)
 UNIT = Normal(jnp.zeros(3), jnp.ones(3))
@@ -101,22 +104,14 @@ def test_a_gradient_kernel_on_sites_is_refused_with_what_would_do() -> None:
         ({"chunk": -5}, ValueError, "chunk=-5: give a whole number from 1"),
         ({"draws": 2**31}, ValueError, "draws=2147483648: give a whole number from 1 to 2147483645"),
         ({"warmup": 2**31 - 9}, ValueError, "steps=2147483647"),
-        ({"until": "energy"}, TypeError, r'until=stderr\("energy"\) < 0.01'),
-        ({"observe": "energy"}, TypeError, "str = 'energy': give a function of x"),
         ({"observe": {"a": lambda x: (x[0], x[1])}}, TypeError, "The observable a gives .* it must be a real number, or an array of them"),
         ({"observe": {"a": lambda x: None}}, TypeError, "The observable a gives None"),
         ({"observe": {"a": lambda x: jnp.exp(1j * x[0])}}, TypeError, "The observable a gives numbers of type complex64"),
         ({"observe": {"a": lambda x: 1.0 if x[0] > 0 else 0.0}}, TypeError, "The observable a asks for the value of x.* jnp.where"),
         ({"energy": of(lambda x: float(np.exp(x[0])))}, TypeError, "Callable asks for the value of x.* jnp for numpy"),
-        ({"key": 3}, TypeError, r"key=3: give one random key, such as jax.random.key\(0\)"),
-        ({"key": jax.random.split(KEY, 2)}, TypeError, "give one random key"),
         ({"chains": True}, ValueError, "chains=True"),
-        ({"kernel": MALA(0.1, [1.0, 2.0])}, ValueError, r"MALA does not fit x of shape \(3,\): it has .*scale of shape \(2,\)"),
-        ({"kernel": HMC([0.1, 0.2])}, ValueError, r"HMC does not fit x of shape \(3,\): it has step_size of shape \(2,\)"),
-        ({"kernel": "hmc"}, TypeError, "'hmc' is not a kernel: give one, such as MALA\\(0.1\\), or \"auto\""),
-        ({"kernel": "auto", "energy": Ising}, TypeError, "is not an energy"),
-        ({"kernel": "auto", "energy": jnp.sum}, TypeError, "a function becomes one by Callable"),
-        ({"energy": Callable(lambda k, x: jnp.sum(x), None, 3)}, TypeError, r"Callable has the space 3: give one, such as Reals\(3\)"),
+        ({"kernel": MALA(0.1, [1.0, 2.0])}, ValueError, r"MALA has scale of shape \(2,\): x of shape \(3,\) needs one number, or one"),
+        ({"observe": {"a": "energy"}}, TypeError, "observe has a = 'energy': give a function of x"),
         ({"keep": 1, "store": __file__}, ValueError, "cannot be written .*: give another folder"),
     ],
 )
@@ -134,17 +129,23 @@ def test_a_temperature_is_positive(beta: float) -> None:
         ParallelTempering.over(MALA(0.1), [beta, 1.0])
 
 
-def test_parts_that_cannot_be_are_refused_when_they_are_made() -> None:
-    for make, message in (
-        (lambda: HMC(0.1, steps=2.5), "HMC has steps=2.5"),
-        (lambda: HMC(float("inf")), "HMC has step_size=inf: give a positive number"),
-        (lambda: ParallelTempering.over(MALA(0.1), []), r"ParallelTempering has betas=\[\]"),
-        (lambda: Cycle(MALA(0.1)), r"give one or more in a tuple"),
-        (lambda: Normal(0.0, -1.0), "Normal has scale=-1.0"),
-        (lambda: GaussianMixture([[0.0]], [1.0], [-1.0]), r"GaussianMixture has weights=\[-1\.\]"),
+def test_what_is_of_another_kind_is_told_what_to_give() -> None:
+    for check, error, message in (
+        (lambda: planned({}, 8, None, 0, "energy", 64), TypeError, r'until=stderr\("energy"\) < 0.01'),
+        (lambda: check_key(3), TypeError, r"key=3: give one random key, such as jax.random.key\(0\)"),
+        (lambda: check_key(jax.random.split(KEY, 2)), TypeError, "give one random key"),
+        (lambda: check_parts("hmc", UNIT), TypeError, r"'hmc' is not a kernel: give one, such as MALA\(0.1\), or \"auto\""),
+        (lambda: check_energy(Ising), TypeError, "is not an energy; a function becomes one by Callable"),
+        (lambda: check_energy(Views(BLOCKS, EDGE, space=3)), TypeError, r"Views has the space 3: give one, such as Reals\(3\)"),
+        (lambda: check_whole("HMC", "steps", 2.5, "one or more"), ValueError, "HMC has steps=2.5: one or more"),
+        (lambda: HMC(float("inf")), ValueError, "HMC has step_size=inf: give a positive number"),
+        (lambda: ParallelTempering.over(MALA(0.1), []), ValueError, r"ParallelTempering has betas=\[\]"),
+        (lambda: Normal(0.0, -1.0), ValueError, "Normal has scale=-1.0"),
+        (lambda: GaussianMixture([[0.0]], [1.0], [-1.0]), ValueError, r"GaussianMixture has weights=\[-1\.\]"),
     ):
-        with pytest.raises(ValueError, match=message):
-            make()
+        with pytest.raises(error, match=message):
+            check()
+    check_key(KEY), check_key(jax.random.PRNGKey(0))
 
 
 def test_a_run_goes_on_where_its_x_lives() -> None:

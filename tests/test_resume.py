@@ -144,7 +144,14 @@ def test_what_cannot_be_resumed_or_reported_is_refused(tmp_path: pathlib.Path, m
         report(tmp_path)
     refused = CliRunner().invoke(app, ["report", os.fspath(tmp_path)])
     assert refused.exit_code == 2 and "holds no card.toml" in refused.output
-    assert not list(tmp_path.iterdir())
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    (cut / "card.toml").write_text(CARD)
+    for text in ('{"cells": [', '{"cells": [{}]}', "[]"):
+        (cut / "results.json").write_text(text)
+        with pytest.raises(CardError, match=r"results\.json is not what a comparison writes: make it again with .* --resume"):
+            report(cut)
+    assert [path.name for path in tmp_path.iterdir()] == ["cut"]
 
 
 def test_a_budget_without_trials_tunes_nothing() -> None:

@@ -75,9 +75,10 @@ def test_until_the_error_is_small_enough_is_one_long_run() -> None:
 
     run = draw(60, until=stderr("first") < 0.05)
     doublings = np.log2(run.draws / 64)  # 60 draws do not fill 32 batches evenly
-    assert doublings == int(doublings) >= 2 and run["first"].stderr < 0.05
+    assert doublings == int(doublings) >= 2 and run["first"].stderr < 0.05 and run.reached
     assert draw(run.draws // 2)["first"].stderr >= 0.05
     whole = draw(run.draws)
+    assert whole.reached is None
     for name in ("first", "energy"):
         assert run[name].value == pytest.approx(whole[name].value, rel=1e-6)
         assert run[name].stderr == pytest.approx(whole[name].stderr, rel=1e-5)
@@ -101,7 +102,8 @@ def test_traces_are_the_values_of_observables_spread_over_the_draws() -> None:
 def test_until_ends_where_draws_are_of_no_use_or_too_many() -> None:
     flat = Callable(lambda params, x: jnp.zeros(()), None, Spins(2))
     held = sample(MALA(0.3), MIX.energy, chains=4, draws=32, most=100, until=stderr() < 1e-6, progress=Silent(), key=KEY)
-    assert held.draws == 64 and held.energy.stderr > 1e-6
+    assert held.draws == 64 and held.energy.stderr > 1e-6 and not held.reached
+    assert "! The error of energy is not below 1e-06, as was asked, after 64 draws of each chain: more than `most` are needed." in str(held)
     stuck = sample(GibbsWithGradients(), flat, chains=4, draws=32, until=stderr() < 1e-6, progress=Silent(), key=KEY)
     assert stuck.draws == 32 and stuck.energy.status is Status.CONSTANT
     with pytest.raises(KeyError, match="'first', which is not observed; there are energy"):

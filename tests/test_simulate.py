@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from gibbsite.cli import app
 from gibbsite.samplers import Until
-from gibbsite.simulate import TARGETS, TargetError, limit, setting, simulate
+from gibbsite.simulate import TARGETS, TargetError, limit, simulate
 from gibbsite.simulate.kernels import KERNELS, fitting
 from gibbsite.simulate.observables import usual
-from gibbsite.simulate.targets import target
+from gibbsite.simulate.targets import setting, target
 from gibbsite.thermo import kaufman
 
 FIELDS = {"kernel", "seconds", "acceptance", "rhat", "ess_per_second", "observables"}
@@ -53,7 +53,9 @@ def test_until_and_table() -> None:
     assert code == 0 and "was chosen" in text and "ESS/s" in text
     made = simulate("double-well", until=Until("x[0]", 0.2), draws=100, quiet=True)
     error = made.run.rows["x[0]"].estimate.stderr
-    assert error is not None and error < 0.2
+    assert error is not None and error < 0.2 and made.record()["reached"]
+    hot = simulate("ising", {"side": 4}, beta=0.2, until=Until("energy", 0.2), draws=32, quiet=True).run
+    assert hot.energy.stderr < 0.2 and hot.until.limit == pytest.approx(0.2)  # of the target's own energy
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -84,7 +86,8 @@ def test_an_energy_of_a_file(tmp_path: pathlib.Path) -> None:
     made = simulate(f"{path}:bowl", {"stiffness": 4.0, "dim": 3}, beta=0.5, quiet=True)
     energy = made.run.rows["energy"].estimate
     assert abs(energy.value - 1.5 / 0.5) < 5.6 * energy.stderr < 0.3  # equipartition: 3 / 2 kT of the target itself
-    assert np.isfinite(simulate(f"{path}:energy", draws=64, quiet=True).run.rows["energy"].estimate.value)
+    short = simulate(f"{path}:energy", chains=2, draws=8, quiet=True)
+    assert np.isfinite(short.run.energy.value) and " ?" in short.trace().charts[0].caption  # too few draws for an error
     (tmp_path / "broken.py").write_text("energy = undefined")
     code, text = told(f"{tmp_path / 'broken.py'}:energy")
     assert code == 2 and "cannot be run: NameError" in " ".join(text.split())
@@ -104,6 +107,8 @@ def test_an_energy_of_a_file(tmp_path: pathlib.Path) -> None:
         (("isign",), "did you mean 'ising'"),
         (("ising", "--set", "size=3"), "did you mean 'side'"),
         (("ising", "--set", "side"), "give name=value"),
+        (("gmm40", "--set", "components=3"), "gmm40 has nothing to set: leave out components"),
+        (("ising", "--set", "side=4", "--set", "side=5"), "--set side is given twice"),
         (("ising", "--set", "side=big"), "the value is a number"),
         (("ising", "--set", "side=2"), "side"),
         (("ising", "--beta", "0"), "positive inverse temperature"),
@@ -180,10 +185,10 @@ def test_observables_of_a_file() -> None:
     [
         (
             ("branches",),
-            "say what depends on x with jnp.where, and take jnp for numpy (line 13).",
+            "say what depends on x with jnp.where, and take jnp for numpy (line 14).",
         ),
-        (("typo",), "cannot be evaluated: AttributeError: module 'jax.numpy' has no attribute 'summ' (line 14)."),
-        (("build", "--set", "n=0"), "NameError: name 'undefined' is not defined (line 17)."),
+        (("typo",), "cannot be evaluated: AttributeError: module 'jax.numpy' has no attribute 'summ' (line 15)."),
+        (("build", "--set", "n=0"), "NameError: name 'undefined' is not defined (line 18)."),
         (("energy", "--observe", "mine.py:broken"), "mine.py:broken cannot be evaluated: AttributeError"),
         (("energy", "--observe", "mine.py:typo"), "mine.py:typo cannot be evaluated"),
         (("energy", "--observe", "mine.py:radius", "--observe", "mine.py:radius"), "is observed already"),

@@ -19,7 +19,7 @@ from gibbsite.compare.store import FullError
 from gibbsite.compare.summary import lines
 from gibbsite.compare.table import show
 from gibbsite.data import DataError
-from gibbsite.simulate import KERNELS, TARGETS, Simulation, check_folder, limit, setting, simulate
+from gibbsite.simulate import KERNELS, TARGETS, Simulation, check_folder, limit, settings_of, simulate
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 ABOUT = "Energies defined, sampled, normalised, learned from data, and compared."
@@ -132,7 +132,7 @@ def sample(
     Energies are those of the target itself, not tempered.
     """
     try:
-        held = dict(setting(text) for text in settings or ())
+        held = settings_of(settings or ())
         if out is not None:
             check_folder(out)
         done = simulate(

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -150,7 +149,7 @@ def report(out: str | pathlib.Path) -> Comparison:
         if not (store.root / name).is_file():
             raise CardError(f"{store.root} holds no {name}: give the folder of a comparison of which a cell at least has ended.")
     card = Card.read(store.root / "card.toml")
-    records = json.loads((store.root / "results.json").read_text(encoding="utf-8"))["cells"]
+    records = store.read_results()
     with telling_full(store.root):
         return publish(card, store, records, read_scenes(store.root / "scenes"))
 

@@ -151,6 +151,23 @@ class Store:
         """`results.json`: the card and one record a cell."""
         write_text(self.root / "results.json", dumps(results(card, records)))
 
+    def read_results(self) -> list[Record]:
+        """The records of `results.json`.
+
+        Raises:
+            CardError: the file is not one that a comparison wrote.
+        """
+        path = self.root / "results.json"
+        try:
+            records = json.loads(path.read_text(encoding="utf-8"))["cells"]
+            for record in records:
+                cell_of(record)
+        except (ValueError, KeyError, TypeError) as error:
+            raise CardError(
+                f"{path} is not what a comparison writes: make it again with gibbsite compare --resume --out {self.root}."
+            ) from error
+        return list(records)
+
 
 def results(card: Card, records: Iterable[Record]) -> dict[str, Any]:
     """The content of `results.json`."""

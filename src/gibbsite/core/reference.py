@@ -155,6 +155,9 @@ class Dice(AbstractEnergy):
         return jnp.asarray(self.space.levels)[jax.random.categorical(key, self._logits(jnp.zeros(self.space.shape)))]
 
 
+NO_LAW = "finite bounds, a start (init=) or base of your own, or sample Transformed(energy), whose coordinates have no walls"
+
+
 def reference(space: AbstractSpace) -> AbstractEnergy:
     """The standard base of a space: unit Gaussian, uniform box or torus, fair coins or dice, or their product.
 
@@ -165,7 +168,7 @@ def reference(space: AbstractSpace) -> AbstractEnergy:
         return Normal(jnp.zeros(space.shape), jnp.ones(space.shape))
     if isinstance(space, Box):
         for name, end in (("low", space.low), ("high", space.high)):
-            check_values("A Box without uniform law", name, end, np.isfinite, "finite bounds, or a start (init=) or base of your own")
+            check_values("A Box without uniform law", name, end, np.isfinite, NO_LAW)
         return Uniform(space)
     if isinstance(space, Torus):
         return Uniform(space)

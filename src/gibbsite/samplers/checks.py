@@ -57,13 +57,16 @@ def check_parts(kernel: Any, energy: Any) -> None:
     with _compiling(type(energy).__name__):
         _check_scalar(energy, eqx.filter_eval_shape(energy, x))
     _check_views(energy)
+    state = eqx.filter_eval_shape(lambda x, key: kernel.init(energy, x, key=key), x, key)
     try:
-        eqx.filter_eval_shape(lambda x, key: kernel.step(energy, kernel.init(energy, x, key=key), key=key), x, key)
+        eqx.filter_eval_shape(lambda state, key: kernel.step(energy, state, key=key), state, key)
     except TypeError as error:
-        if "incompatible shapes" not in str(error):
+        held = {name: value.shape for name, value in vars(kernel).items() if name in ("step_size", "scale")}
+        wrong = [f"{name} of shape {shape}" for name, shape in held.items() if shape not in ((), energy.space.shape)]
+        if not wrong:
             raise
-        held = ", ".join(f"{name} of shape {leaf.shape}" for name, leaf in vars(kernel).items() if eqx.is_array(leaf))
-        raise ValueError(f"{type(kernel).__name__} does not fit x of shape {energy.space.shape}: it has {held}.") from error
+        shape = energy.space.shape
+        raise ValueError(f"{type(kernel).__name__} has {wrong[0]}: x of shape {shape} needs one number, or one a coordinate.") from error
 
 
 def check_key(key: Any) -> None:

@@ -1,7 +1,7 @@
 """How many draws a run makes of each chain, and which of them it keeps and traces."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gibbsite.core import AbstractObserver
 from gibbsite.samplers.until import Until, whole_batches
@@ -35,7 +35,7 @@ class Plan(NamedTuple):
         return self._replace(draws=2 * self.draws, thin=2 * self.draws + 1, every=2 * self.every)
 
 
-def planned(observed: Mapping[str, AbstractObserver], draws: int, keep: int | None, trace: int, until: Until | None, most: int) -> Plan:
+def planned(observed: Mapping[str, AbstractObserver], draws: int, keep: int | None, trace: int, until: Any, most: int) -> Plan:
     """The plan of the first round: with `until`, of so many draws that batches are full, and twice as many fill larger ones.
 
     Raises:

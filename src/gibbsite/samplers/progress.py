@@ -17,6 +17,7 @@ class Progress:
     def __init__(self, label: str, total: int):
         self.label, self.total, self.done = label, total, 0
         self._begun = self._line = time.perf_counter()
+        self._first: tuple[float, int] | None = None
         self._bar: Any = None
         self._task: Any = None
 
@@ -24,14 +25,18 @@ class Progress:
         """Notes that `steps` more are done."""
         self.done += steps
         now = time.perf_counter()
+        self._first = self._first or (now, self.done)  # what comes before is compiled, and foretells nothing
         if now - self._begun < PATIENCE:
             return
         if sys.stderr.isatty():
             self._draw()
         elif now - self._line > PAUSE:
             self._line = now
-            left = (now - self._begun) * (self.total - self.done) / max(self.done, 1)
-            print(f"{self.label}: {self.done}/{self.total}, about {left:.0f} s left", file=sys.stderr)
+            print(f"{self.label}: {self.done}/{self.total}{self._ahead(now, *self._first)}", file=sys.stderr)
+
+    def _ahead(self, now: float, since: float, before: int) -> str:
+        left = (now - since) * (self.total - self.done) / max(self.done - before, 1)
+        return f", about {left:.0f} s left" if self.done > before else ""
 
     def _draw(self) -> None:
         if self._bar is None:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from gibbsite.core import AbstractEnergy, AbstractKernel, Estimate, Evidence, Status
+from gibbsite.samplers.until import Until
 
 TOLD = ("accept_prob", "shadow_work", "divergent")  # infos that a run tells in its own way
 
@@ -39,7 +40,8 @@ class Run:
     of each chain, on axis 0; `lost` the last divergent moves, one a chain at most. `samples` has axes `chains draws *x`, or is None
     (see `keep=` and `store=`); `traces` hold the values of observables after each `every` draws, `chains n *f` (see `trace=`); `why`
     says why this kernel was chosen, if it was; `warmup` how many steps tuned it, and `settled` whether it had been found that more would
-    not help (None: nobody asked, or this kernel cannot tell); `tuning` are the infos of warm-up, averaged.
+    not help (None: nobody asked, or this kernel cannot tell); `tuning` are the infos of warm-up, averaged; `until` is the error bar that
+    was asked for.
     """
 
     kernel: AbstractKernel
@@ -58,6 +60,7 @@ class Run:
     warmup: int | None = None
     settled: bool | None = None
     tuning: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
+    until: Until | None = None
 
     def __getitem__(self, name: str) -> Estimate:
         """The estimate of an observable, by name.
@@ -146,7 +149,7 @@ class Run:
         chosen = [f"{name_of(self.kernel)} was chosen: {self.why}."] if self.why else []
         told = [", ".join(f"{name} {_brief(extra)}" for name, extra in self.extras.items())] if self.extras else []
         caution = self.kernel.caution(self.infos)
-        warned = [*self._warmed(), *([f"! {caution}"] if caution else [])]
+        warned = [*self._warmed(), *(f"! {text}" for text in (caution, self._short_of()) if text)]
         doubts = [f"? {status.value}" for status in Status if status in found] or [Status.OK.value]
         return chosen + told + self._divergent() + warned + doubts
 
@@ -157,6 +160,18 @@ class Run:
         if self.settled:
             return [f"Warm-up had settled after {self.warmup} steps."]
         return [f"! Warm-up had not settled after {self.warmup} steps: the price of a trajectory, or the energy, was still changing."]
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the error bar that was asked for was reached; None where none was."""
+        return None if self.until is None else self.until.reached(self[self.until.name])
+
+    def _short_of(self) -> str:
+        if self.until is None or self.until.settled(self.estimates):
+            return ""
+        name, limit = self.until.name, self.until.limit
+        made = f"after {self.draws} draws of each chain"
+        return f"The error of {name} is not below {limit:g}, as was asked, {made}: more than `most` are needed."
 
     def _divergent(self) -> list[str]:
         """How many moves were divergent, in how many chains, and where the last one was."""
@@ -189,10 +204,13 @@ def _figure(value: Any, spec: str) -> str:
 
 
 def _cells(name: str, row: Row) -> tuple[str, ...]:
-    """The row's text; a mean that is not established is marked, so that it cannot be read as an answer."""
-    doubtful = row.estimate.evidence is Evidence.NOT_ESTABLISHED
     ess, rhat, tau = _figure(row.estimate.ess, ".0f"), _figure(row.rhat, ".3f"), _figure(row.tau, ".1f")
-    return name, f"{row.estimate} ?" if doubtful else str(row.estimate), ess, rhat, tau
+    return name, marked(row.estimate), ess, rhat, tau
+
+
+def marked(estimate: Estimate) -> str:
+    """A number as text; one that is not established is marked, so that it cannot be read as an answer."""
+    return f"{estimate} ?" if estimate.evidence is Evidence.NOT_ESTABLISHED else str(estimate)
 
 
 def name_of(kernel: AbstractKernel) -> str:

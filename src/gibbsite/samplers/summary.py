@@ -40,6 +40,7 @@ def summary(
         warmup=warmed.steps,
         settled=warmed.settled,
         tuning=warmed.infos,
+        until=plan.until,
     )
 
 

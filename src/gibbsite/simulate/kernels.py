@@ -63,8 +63,8 @@ def kernel_of(name: str, settings: Mapping[str, Any], energy: AbstractEnergy) ->
         kernel = _built(found, settings, energy)
         check_parts(kernel, energy)
     except (TypeError, ValueError) as error:
-        fit = ", ".join(fitting(energy))
-        raise TargetError(f"--kernel {name}: {error} On {_place(energy)} there are auto, {fit}.") from error
+        others = "" if _fits(found, energy) else f" On {_place(energy)} there are auto, {', '.join(fitting(energy))}."
+        raise TargetError(f"--kernel {name}: {error}{others}") from error
     return kernel
 
 

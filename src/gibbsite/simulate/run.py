@@ -10,7 +10,7 @@ from gibbsite.samplers import Until, sample
 from gibbsite.simulate.file import TargetError
 from gibbsite.simulate.kernels import kernel_of
 from gibbsite.simulate.observables import given, usual
-from gibbsite.simulate.simulation import Simulation, untempered
+from gibbsite.simulate.simulation import Simulation, in_units, untempered
 from gibbsite.simulate.targets import key_of, target
 
 OF_KERNEL = "kernel."
@@ -58,7 +58,7 @@ def simulate(
         chains=chains,
         warmup=warmup,
         draws=draws,
-        until=until,
+        until=in_units(until, beta),
         observe=observed,
         trace=TRACE,
         progress=not quiet,

@@ -13,7 +13,8 @@ from gibbsite.compare.chart import Chart, Figure
 from gibbsite.compare.export import export_figure
 from gibbsite.compare.marks import Bars, Dots, style
 from gibbsite.compare.store import write_text
-from gibbsite.samplers import Row, Run, name_of
+from gibbsite.samplers import Row, Run, Until, name_of
+from gibbsite.samplers.report import marked
 from gibbsite.simulate.file import TargetError
 
 CHAINS = 4  # drawn in the trace
@@ -47,6 +48,7 @@ class Simulation:
             "rhat": max(rhats, default=None),
             "ess_per_second": min(speeds, default=None),
             "status": self.run.status.name.lower(),
+            "reached": self.run.reached,
             "observables": {name: _told(row) for name, row in rows.items()},
         }
 
@@ -90,7 +92,7 @@ class Simulation:
         return Figure("histogram", "Histograms", "Errors from the spread between chains.", tuple(chart(*p) for p in self._series().items()))
 
     def _caption(self, name: str) -> str:
-        return f"mean {self.run[name]} at beta = {self.beta:g}"
+        return f"mean {marked(self.run[name])} at beta = {self.beta:g}"
 
     def _series(self) -> dict[str, np.ndarray]:
         """`chains n` of every scalar observable."""
@@ -117,7 +119,13 @@ def untempered(run: Run, beta: float) -> Run:
     """The run of `Tempered(energy, beta)` with its energies in the units of `energy`."""
     row = run.rows["energy"]
     rows = {**run.rows, "energy": row._replace(estimate=row.estimate / beta)}
-    return dataclasses.replace(run, rows=rows, traces={**run.traces, "energy": run.traces["energy"] / beta})
+    traces = {**run.traces, "energy": run.traces["energy"] / beta}
+    return dataclasses.replace(run, rows=rows, traces=traces, until=in_units(run.until, 1 / beta))
+
+
+def in_units(until: Until | None, factor: float) -> Until | None:
+    """The same error bar where energies are `factor` times as large."""
+    return dataclasses.replace(until, limit=factor * until.limit) if until is not None and until.name == "energy" else until
 
 
 def _told(row: Row) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import ast
 import inspect
 from collections.abc import Callable as Function
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -90,14 +90,29 @@ def _built(text: str, found: Any, settings: Mapping[str, Any]) -> AbstractEnergy
     if not callable(found):
         raise TargetError(f"{text} is a {type(found).__name__}: name an energy, or a function that returns one.")
     build = found if isinstance(found, Target) else Target(found)
+    known = build.names()
     for name in settings:
-        if name not in (known := build.names()):
-            raise TargetError(f"{text}: {unknown('setting', name, known)}.")
+        if name not in known:
+            raise TargetError(f"{text}: {unknown('setting', name, known)}." if known else f"{text} has nothing to set: leave out {name}.")
     with telling(text, text.rpartition(":")[0]):
         energy = build(settings)
     if not isinstance(energy, AbstractEnergy):
         raise TargetError(f"{text} gives a {type(energy).__name__}, not an energy: return one, such as Callable(fn, params, space).")
     return energy
+
+
+def settings_of(texts: Iterable[str]) -> dict[str, Any]:
+    """Settings by name.
+
+    Raises:
+        TargetError: one is none, or told twice.
+    """
+    held: dict[str, Any] = {}
+    for name, value in map(setting, texts):
+        if name in held:
+            raise TargetError(f"--set {name} is given twice: give it once.")
+        held[name] = value
+    return held
 
 
 def setting(text: str) -> tuple[str, Any]:
