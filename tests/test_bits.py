@@ -15,7 +15,7 @@ from scipy.special import chdtri, pdtrik
 
 from gibbsite.samplers import lanes
 from gibbsite.samplers.lanes import digits
-from gibbsite.samplers.multispin import _chances
+from gibbsite.samplers.multispin import TOGETHER, Generators, _chances
 
 KEY = jax.random.key(29)
 BOUND = 6.0  # standard deviations: 2 in 10^9
@@ -101,12 +101,13 @@ def streamed(step: Callable, state, steps: int) -> np.ndarray:
 
 def moved(state):
     """The bits that one colour of a lattice draws in a sweep, at a chance of one half."""
-    chance, *generators = _chances((digits(jnp.asarray(0.5)), digits(jnp.asarray(0.25))), *state)
-    return chance[0], tuple(generators)
+    chance, state = _chances((digits(jnp.asarray(0.5)), digits(jnp.asarray(0.25))), state)
+    return chance[0], state
 
 
 def lattice(rows: int, places: int):
-    return tuple(lanes.lanes(shape, key=k) for shape, k in zip(((rows, places), (rows // 8, places)), jax.random.split(KEY), strict=True))
+    alone, shared = jax.random.split(KEY)
+    return Generators(lanes.lanes((rows, places), key=alone), lanes.lanes((rows // TOGETHER, places), key=shared))
 
 
 def test_words_of_the_lanes_pass() -> None:

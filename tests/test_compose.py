@@ -91,7 +91,7 @@ def test_a_run_of_a_composition_counts_and_locates_them() -> None:
     assert run.divergences.sum() > 5 and len(run.lost) > 1
     assert f"{run.divergences.sum()} moves" in str(run)
     walk = Cycle((RandomWalk(0.1), Mixture((RandomWalk(0.1), RandomWalk(0.2)), [0.5, 0.5])))
-    assert eqx.filter_eval_shape(lambda x: walk.step(WELL, x, key=KEY)[1].extra, WELL.loc) == {}
+    assert "divergent" not in eqx.filter_eval_shape(lambda x: walk.step(WELL, x, key=KEY)[1].extra, WELL.loc)
 
 
 def test_unadjusted_rungs_are_told() -> None:

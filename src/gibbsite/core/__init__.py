@@ -1,5 +1,6 @@
 """The vocabulary: spaces, energies, paths, kernels, observers, objectives, models and estimates."""
 
+from gibbsite.core.adaptation import AbstractAdaptation
 from gibbsite.core.bonds import Grid, LocalFields, Neighbours, Pairwise, UniformBonds, no_bonds
 from gibbsite.core.compose import Cycle, Mixture, Repeat
 from gibbsite.core.copied import Copied
@@ -21,8 +22,9 @@ from gibbsite.core.energy import (
     need,
 )
 from gibbsite.core.estimate import Z95, Estimate, Evidence, Status, concise, exact
+from gibbsite.core.info import Info, no_work
 from gibbsite.core.joint import Given, Independent, Marginal, Parts, conditional
-from gibbsite.core.kernel import AbstractAdaptation, AbstractKernel, Info, no_work
+from gibbsite.core.kernel import AbstractKernel
 from gibbsite.core.minibatches import Minibatches
 from gibbsite.core.model import AbstractModel, Over
 from gibbsite.core.objective import AbstractObjective

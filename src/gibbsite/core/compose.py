@@ -12,8 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
+from gibbsite.core.adaptation import AbstractAdaptation
 from gibbsite.core.energy import AbstractEnergy, Scalar, as_float, check_values
-from gibbsite.core.kernel import AbstractAdaptation, AbstractKernel, Info
+from gibbsite.core.info import Info
+from gibbsite.core.kernel import AbstractKernel
 
 DIVERGENT = "divergent"  # the extra of an info that counts moves lost along the slope: those of the parts add up
 

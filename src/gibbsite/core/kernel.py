@@ -14,58 +14,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Key, PyTree
 
+from gibbsite.core.adaptation import AbstractAdaptation
 from gibbsite.core.energy import AbstractEnergy, Scalar
-
-
-class Info(eqx.Module):
-    """What a step reports: acceptance probability (per rung for a population), shadow work in nats, and extras by name.
-
-    `tuning` is for the kernel's own adaptation alone, which may need more than that: nobody sums or keeps it.
-    """
-
-    accept_prob: Float[Array, "..."]
-    shadow_work: Scalar
-    extra: dict[str, Array] = eqx.field(default_factory=dict)
-    tuning: PyTree = None
-
-    def told(self) -> "Info":
-        """Without what only the adaptation sees."""
-        return eqx.tree_at(lambda info: info.tuning, self, None, is_leaf=lambda leaf: leaf is None)
-
-
-class AbstractAdaptation(eqx.Module):
-    """Tunes a kernel during warm-up, from what all chains report.
-
-    To add an adaptation: `init(kernel)` gives its state; `update` returns the kernel for the next step; `final` the one
-    that the draws use. What a step reports and positions come chain by chain, on the first axis; pool them in an order that does
-    not matter (`samplers.adapt.pooled`), so that no number of devices does.
-    One that can tell when it has done what it can says so (`can_settle`), and when (`settled`).
-    """
-
-    can_settle = False
-
-    @abc.abstractmethod
-    def init(self, kernel: Any) -> PyTree:
-        """The state before the first warm-up step."""
-
-    @abc.abstractmethod
-    def update(self, kernel: Any, state: PyTree, info: Info, positions: PyTree) -> tuple[Any, PyTree]:
-        """The kernel for the next warm-up step."""
-
-    @abc.abstractmethod
-    def final(self, kernel: Any, state: PyTree) -> Any:
-        """The tuned kernel."""
-
-    def settled(self, earlier: Any, later: Any) -> bool:
-        """Whether `later`, tuned in half as many steps again as `earlier`, is no better: more warm-up would be of no use.
-
-        Asked outside the compiled loop, of an adaptation that `can_settle`; as long as it is False, warm-up goes on to its bound.
-        """
-        return False
+from gibbsite.core.info import Info
 
 
 class AbstractKernel(eqx.Module):
@@ -134,8 +88,3 @@ class AbstractKernel(eqx.Module):
     def caution(self, infos: Mapping[str, np.ndarray]) -> str:
         """What the report of a run should warn of, a sentence, from what steps report (means over chains and draws); or nothing."""
         return ""
-
-
-def no_work() -> Scalar:
-    """The shadow work of a kernel that leaves its law invariant."""
-    return jnp.zeros(())
