@@ -11,16 +11,31 @@ ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def blocks(page: pathlib.Path) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
+LONG = "<!-- long -->\n"  # before a block that trains for half a minute: it runs with `-m long`
+
+
+def blocks(page: pathlib.Path, *, long: bool = False) -> list[str]:
+    found = re.findall(rf"({LONG})?```python\n(.*?)```", page.read_text(), re.S)
+    return [block for mark, block in found if long or not mark]
+
+
+def run(page: pathlib.Path, *, long: bool = False) -> None:
+    scope: dict = {"__name__": "page"}
+    for number, block in enumerate(blocks(page, long=long), 1):
+        exec(compile(block, f"{page.name} block {number}", "exec"), scope)
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: p.stem)
 def test_page_runs(page: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    scope: dict = {"__name__": "page"}
-    for number, block in enumerate(blocks(page), 1):
-        exec(compile(block, f"{page.name} block {number}", "exec"), scope)
+    run(page)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("page", [p for p in PAGES if LONG in p.read_text()], ids=lambda p: p.stem)
+def test_page_runs_whole(page: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(page, long=True)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)

@@ -16,6 +16,7 @@ from gibbsite.samplers.gibbs import SiteState
 from gibbsite.samplers.slope import SlopeState, evaluate
 from gibbsite.testing import LawViolation, check_crooks, check_devices, check_kernel, problems, spins
 from gibbsite.testing.kernel import (
+    check_chunks,
     check_compiles_once,
     check_exact_start,
     check_forgets,
@@ -43,8 +44,13 @@ def test_laws(name: str) -> None:
     draws = 2**18 if name in BY_FORMULA else 2**15
     draws = 2**12 if name == "multispin" else draws  # each is of 32 copies
     quick = ("swendsen", "wolff", "houdayer", "rotor", "overrelaxation", "path", "nuts", "adjusted", "simulated", "tempered")
-    forgets = 100 if name.startswith(quick) else 500
+    forgets = 100 if name.startswith(quick) or name.endswith("torus") else 500
     check_kernel(kernel, problem, start=STARTS.get(name), path=path_of(problem), draws=draws, forgets=forgets, key=KEY)
+
+
+@pytest.mark.parametrize("name", ["hmc", "baoab", "gibbs", "block gibbs", "multispin", "parallel tempering", "stretch"])
+def test_draws_do_not_depend_on_chunks(name: str) -> None:
+    check_chunks(*KERNELS[name], key=KEY)
 
 
 @pytest.mark.parametrize("name", [name for name, (kernel, _) in KERNELS.items() if kernel.reports_work])

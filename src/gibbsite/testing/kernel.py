@@ -39,7 +39,7 @@ def check_kernel(
 
     `start(kernel, key)` draws a whole state from its exact law, where the state is more than one x (a population).
     `path` replaces the geometric one, where the kernel needs a capability that the latter loses. Where a chain starts must
-    be forgotten after `forgets` moves.
+    be forgotten after `forgets` moves. `check_chunks` tries the loop that runs kernels rather than the kernel, and is not among them.
 
     Raises:
         LawViolation: a law is broken; the message says which, by how much, and the bound.
@@ -55,7 +55,6 @@ def check_kernel(
         check_log_z(kernel, problem, path=path, key=three)
     check_refresh(kernel, problem, key=key)
     check_compiles_once(kernel, problem, key=key)
-    check_chunks(kernel, problem, key=key)
 
 
 def check_exact_start(
