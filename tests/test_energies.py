@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from registry.cases import cases
 from registry.energies import ENERGIES
 from registry.twins import Around
 
@@ -37,7 +38,7 @@ from gibbsite.core.space import as_shape
 from gibbsite.energies import BinaryRBM, GaussianMixture, GaussianRBM, Ising, Rescaled
 from gibbsite.testing import problems
 from gibbsite.testing.energy import _follow, check_energy, check_part
-from gibbsite.testing.law import LawViolation
+from gibbsite.testing.law import LawViolation, name_of
 from gibbsite.thermo import enumerate_log_z, quadrature
 
 KEY = jax.random.key(20)
@@ -58,7 +59,7 @@ def test_a_tempered_slope_is_no_other_program() -> None:
     assert len(traced) == 1
 
 
-@pytest.mark.parametrize("name", ENERGIES)
+@pytest.mark.parametrize("name", cases(ENERGIES, name_of))
 def test_laws(name: str) -> None:
     check_energy(ENERGIES[name], key=KEY)
 

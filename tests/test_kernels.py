@@ -5,13 +5,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from registry.cases import cases
 from registry.kernels import GAUSS, KERNELS, STARTS, exact_rungs, path_of, witness
 from registry.twins import NoShadow, TurnedWork
 
 from gibbsite.core import Callable, Cycle, Geometric, Info, Mixture, Normal, Reals, Repeat, as_float, need, no_work, schedule
 from gibbsite.core.energy import Conditionals
 from gibbsite.energies import GaussianMixture
-from gibbsite.samplers import MALA, ULA, Gibbs, ParallelTempering, Silent, sample
+from gibbsite.samplers import MALA, ULA, Gibbs, ParallelTempering, Silent, name_of, sample
 from gibbsite.samplers.gibbs import SiteState
 from gibbsite.samplers.slope import SlopeState, evaluate
 from gibbsite.testing import LawViolation, check_crooks, check_devices, check_kernel, problems, spins
@@ -37,7 +38,7 @@ BY_FORMULA = {
 }
 
 
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("name", cases(KERNELS, lambda entry: name_of(entry[0])))
 def test_laws(name: str) -> None:
     """2^18 draws for kernels that accept by a formula: enough to see a log acceptance that is off by 0.05."""
     kernel, problem = KERNELS[name]
@@ -53,7 +54,10 @@ def test_draws_do_not_depend_on_chunks(name: str) -> None:
     check_chunks(*KERNELS[name], key=KEY)
 
 
-@pytest.mark.parametrize("name", [name for name, (kernel, _) in KERNELS.items() if kernel.reports_work])
+WORKERS = [name for name, (kernel, _) in KERNELS.items() if kernel.reports_work]
+
+
+@pytest.mark.parametrize("name", cases(KERNELS, lambda entry: name_of(entry[0]), WORKERS))
 def test_work_forward_and_back(name: str) -> None:
     check_crooks(KERNELS[name][0], witness(name), key=KEY)
 
@@ -252,7 +256,7 @@ def test_compositions_refuse_what_has_a_memory() -> None:
         (lambda: MALA(-0.1), "step_size"),
         (lambda: ULA(0.0), "step_size"),
         (lambda: Repeat(MALA(0.1), 0), "times=0"),
-        (lambda: Cycle(()), "no kernel"),
+        (lambda: Cycle(()), "give one or more"),
         (lambda: Mixture((MALA(0.1), MALA(0.2)), [1.0]), "weights"),
         (lambda: Mixture((MALA(0.1), MALA(0.2)), [1.0, -1.0]), "weights"),
         (lambda: ParallelTempering.over(MALA(0.1), [1.0, 0.5]), "betas"),

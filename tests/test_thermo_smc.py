@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from registry.twins import not_a_number
 
 from gibbsite.core import Callable, Estimate, Evidence, Geometric, Normal, Reals, Status, Tempering, reference, schedule
 from gibbsite.core.keys import chain_keys
@@ -210,7 +211,7 @@ class TestStatus:
         assert run(wide, walkers=20_000).log_z.status is Status.OK
 
     def test_not_a_number(self) -> None:
-        broken = Geometric(Normal(jnp.zeros(2), jnp.ones(2)), Normal(jnp.zeros(2), jnp.full(2, jnp.nan)))
+        broken = Geometric(Normal(jnp.zeros(2), jnp.ones(2)), not_a_number())
         out = run(broken, walkers=8)
         assert out.log_z.value is None
         assert out.log_z.status is Status.NON_FINITE

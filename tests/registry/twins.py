@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from gibbsite.core import AbstractEnergy, AbstractKernel, Info, Tempering, draw, no_work
+from gibbsite.core import AbstractEnergy, AbstractKernel, Callable, Info, Reals, Tempering, draw, no_work
 from gibbsite.core.compose import AbstractRestarted
 from gibbsite.samplers import Progress
 
@@ -103,3 +103,8 @@ class Impatient(Progress):
 
     def close(self):
         self.closed = True
+
+
+def not_a_number() -> AbstractEnergy:
+    """An energy on the plane that is NaN everywhere."""
+    return Callable(lambda _, x: jnp.nan * jnp.sum(x), None, Reals(2))

@@ -94,4 +94,5 @@ def _spikes(widths: Float[Array, "*x"], state: _Remembered) -> LowRank:
 def _leading(rows: Float[Array, "n size"], count: int) -> Float[Array, "size count"]:
     """The directions in which rows spread most, by the eigenvectors of their products."""
     values, vectors = jnp.linalg.eigh(rows @ rows.T)
-    return rows.T @ (vectors[:, -count:] / jnp.sqrt(jnp.maximum(values[-count:], 1e-6 * values[-1])))
+    most = slice(len(values) - count, None)  # of none, none: -0 would be all
+    return rows.T @ (vectors[:, most] / jnp.sqrt(jnp.maximum(values[most], 1e-6 * values[-1])))
