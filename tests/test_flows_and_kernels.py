@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from registry.kernels import KERNELS
 
-from gibbsite.core import Cycle, Normal, Pushforward, Reals, Status, Uniform, capability, draw
+from gibbsite.core import Cycle, Normal, Normalised, Pushforward, Reals, Status, Uniform, capability, draw, need
 from gibbsite.core.space import Box
 from gibbsite.energies import Funnel, GaussianMixture, Rescaled, Transported
-from gibbsite.models import Flow
+from gibbsite.models import Autoregressive, Flow
 from gibbsite.samplers import MALA, Independence, Silent, sample
 from gibbsite.samplers.metropolis import guarded, locate, metropolis
 from gibbsite.testing import LawViolation, problems
 from gibbsite.testing.kernel import check_exact_start
 from gibbsite.testing.pushforward import check_pushforward
-from gibbsite.train import fit_to, flow_assisted
+from gibbsite.train import fit, flow_assisted
 
 KEY = jax.random.key(83)
 MIX = problems.mixture()
@@ -143,11 +143,24 @@ def test_maps_that_do_not_fit_are_refused() -> None:
     assert Transported(MIX.energy, flow).space == Reals(2)
 
 
+def test_a_flow_is_fitted_to_an_energy() -> None:
+    """An affine flow holds a Gaussian: the bound of -log Z closes, from above."""
+    flow = Flow.build(dim=2, layers=2, knots=0, width=4, key=KEY)
+    wide = Normal([1.0, -0.5], [0.5, 1.5])
+    fitted = fit(flow, wide, budget=200_000, learning_rate=0.02, progress=Silent(), key=KEY)
+    assert -1e-4 < fitted.history["score"][-1] + float(need(wide, Normalised, "test").log_z()) < 0.01
+    with pytest.raises(ValueError, match="cannot be fitted to an energy on"):
+        fit(flow, Normal(jnp.zeros(3), jnp.ones(3)), budget=1000, progress=Silent(), key=KEY)
+    with pytest.raises(TypeError, match="Pushforward"):
+        fit(Autoregressive.on(Reals(2), (), key=KEY), wide, budget=1000, progress=Silent(), key=KEY)
+
+
 @pytest.mark.long
 def test_a_funnel_is_easy_through_a_flow() -> None:
     """More effective draws of the neck a gradient than without the map, the training counted, and the neck itself reached."""
     funnel = Funnel(10, 3.0)
-    fitted = fit_to(Flow.build(dim=10, layers=4, knots=0, width=32, key=KEY), funnel, budget=400_000, progress=Silent(), key=KEY)
+    flow = Flow.build(dim=10, layers=4, knots=0, width=32, key=KEY)
+    fitted = fit(flow, funnel, budget=400_000, patience=40, progress=Silent(), key=KEY)
     latent = Transported(funnel, fitted.model.as_energy())
     plain = sample("auto", funnel, chains=64, draws=1000, observe={"neck": lambda x: x[0]}, progress=Silent(), key=KEY)
     eased = sample("auto", latent, chains=64, draws=1000, observe={"neck": lambda z: latent.forward(z)[0]}, progress=Silent(), key=KEY)

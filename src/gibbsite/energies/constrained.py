@@ -2,15 +2,16 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Box, Capability, Normalised, Reals, Sampleable, need
+from gibbsite.core import AbstractSpace, Box, Reals
 from gibbsite.core.energy import Scalar
+from gibbsite.energies.mapped import AbstractMapped
 
 REACH = 87.0  # exp(87) and exp(-87) are float32 numbers
 
 
-class Transformed(AbstractEnergy):
+class Transformed(AbstractMapped):
     """The energy of z on the reals, where `energy` is that of `x = forward(z)` in a `Box`: `U(z) = energy(f(z)) - log |det f'(z)|`.
 
     The box says how each axis is constrained, and its ends may be infinite, as in `Box([0, -inf, 0], [inf, inf, 1])`:
@@ -20,15 +21,12 @@ class Transformed(AbstractEnergy):
         high finite   x = high - e^{-z}
         neither       x = z
 
-    All rise with z. With the Jacobian in the energy, `log_z` is the same number for x and z, and draws are carried over.
-    Any kernel on the reals may move z; carry its draws back by `jax.vmap(transformed.forward)`. A mere change of units is
+    All rise with z. Any kernel on the reals may move z; carry its draws back by `jax.vmap(transformed.forward)`. A mere change of units is
     `Rescaled`.
 
     Raises:
         TypeError: the energy does not live in a Box.
     """
-
-    energy: AbstractEnergy
 
     def __check_init__(self) -> None:
         if not isinstance(self.energy.space, Box):
@@ -74,14 +72,3 @@ class Transformed(AbstractEnergy):
         (low, high), tiny = jax.lax.stop_gradient(self._ends()[0]), jnp.finfo(x.dtype).tiny
         above, below = jnp.nextafter(low, jnp.inf), jnp.nextafter(high, -jnp.inf)
         return jnp.clip(x, jnp.maximum(above, low + tiny), jnp.minimum(below, high - tiny))
-
-    def views(self) -> tuple[Capability, ...]:
-        return tuple(kept for view in self.energy.views() for kept in self._carry(view))
-
-    def _carry(self, view: Capability) -> tuple[Capability, ...]:
-        if isinstance(view, Normalised):
-            return (view,)
-        return (Sampleable(self._sample),) if isinstance(view, Sampleable) else ()
-
-    def _sample(self, *, key: Key[Array, ""]) -> Float[Array, "*x"]:
-        return self.inverse(need(self.energy, Sampleable, "Transformed").sample(key=key))

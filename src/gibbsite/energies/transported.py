@@ -1,18 +1,19 @@
 """An energy seen through a flow that was fitted to it."""
 
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Normalised, Pushforward, Reals, Sampleable, need
+from gibbsite.core import AbstractEnergy, AbstractSpace, Pushforward, Reals, need
 from gibbsite.core.energy import Scalar
+from gibbsite.energies.mapped import AbstractMapped
 
 
-class Transported(AbstractEnergy):
+class Transported(AbstractMapped):
     """The energy of z where `x = T(z)` has the given energy and T is the map of `flow`: `U(z) = energy(T(z)) - log |det dT/dz|`.
 
     If the flow had the law of the energy, z would be a standard Gaussian. If it is only near, z is near to one: its scales are
     alike and its bends are gone, and any kernel on the reals may move it (neural transport: Hoffman et al., arXiv 1903.03704;
     Parno & Marzouk, SIAM/ASA J. Uncertain. Quantif. 6, 2018). The flow decides what a move is worth, not where it leads: the law of
-    `T(z)` is that of the energy, whatever the flow. `log_z` is the same number for x and z; observe `f(transported.forward(z))`.
+    `T(z)` is that of the energy, whatever the flow. Observe `f(transported.forward(z))`.
 
     Where the flow is too narrow, z has tails wider than a Gaussian's, and chains go there seldom; one fitted by `ReverseKL` to several
     modes may hold one of them alone.
@@ -21,7 +22,6 @@ class Transported(AbstractEnergy):
         TypeError: the flow has no map (`Pushforward`), or the energy does not live on the reals, in the shape of the flow.
     """
 
-    energy: AbstractEnergy
     flow: AbstractEnergy
 
     def __check_init__(self) -> None:
@@ -39,20 +39,7 @@ class Transported(AbstractEnergy):
         return self.energy(there) - log_slope
 
     def forward(self, z: Float[Array, "*x"]) -> Float[Array, "*x"]:
-        """`x = T(z)`, in the coordinates of the energy."""
         return need(self.flow, Pushforward, "Transported").forward(z)[0]
 
     def inverse(self, x: Float[Array, "*x"]) -> Float[Array, "*x"]:
-        """The z whose `forward` is x."""
         return need(self.flow, Pushforward, "Transported").inverse(x)
-
-    def views(self) -> tuple[Capability, ...]:
-        return tuple(kept for view in self.energy.views() for kept in self._carry(view))
-
-    def _carry(self, view: Capability) -> tuple[Capability, ...]:
-        if isinstance(view, Normalised):
-            return (view,)
-        return (Sampleable(self._sample),) if isinstance(view, Sampleable) else ()
-
-    def _sample(self, *, key: Key[Array, ""]) -> Float[Array, "*x"]:
-        return self.inverse(need(self.energy, Sampleable, "Transported").sample(key=key))

@@ -1,5 +1,6 @@
 """Scales learned from where the chains are and from the slopes there."""
 
+import abc
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -20,6 +21,26 @@ GROWTH = 1.1  # a matrix is found anew when there are so many times as many draw
 FLOOR = 1e-6  # of the eigenvalues of a product, against the largest: what float32 tells from nothing
 
 
+class AbstractScales(AbstractAdaptation):
+    """Sets `kernel.scale` from where the chains are and from the slopes there; of the rungs of a ladder, each by itself.
+
+    The kernel must tell its slopes: a `Leap` in `info.tuning`.
+    """
+
+    @staticmethod
+    @abc.abstractmethod
+    def learned(scale: Any, state: Any, now: SlopeState) -> tuple[Any, Any]:
+        """The scale, and the state, with one more draw of each chain."""
+
+    def update(self, kernel: Any, state: Any, info: Info, positions: PyTree) -> tuple[Any, Any]:
+        learn = jax.vmap(self.learned, in_axes=(0, 0, 1)) if kernel.step_size.ndim else self.learned
+        scale, state = learn(kernel.scale, state, info.tuning.now)
+        return eqx.tree_at(SCALE, kernel, scale), state
+
+    def final(self, kernel: Any, state: Any) -> Any:
+        return kernel
+
+
 class _Seen(NamedTuple):
     start: Float[Array, "*s"]
     draws: Cloud
@@ -27,7 +48,7 @@ class _Seen(NamedTuple):
     due: Scalar
 
 
-class FisherScales(AbstractAdaptation):
+class FisherScales(AbstractScales):
     """Sets `kernel.scale` such that, in units of it, draws and slopes spread alike (Seyboldt, Carlson & Carpenter, arXiv 2603.18845).
 
     Of all linear maps to a standard normal law the one of least Fisher divergence has, with S the covariance of the draws and
@@ -39,36 +60,25 @@ class FisherScales(AbstractAdaptation):
     draws than coordinates, long before the chains have found their law. S and G are pooled over chains with weights that grow
     towards the end of warm-up. Each new matrix is found in units of the last, `X = A (A' G A)^{-1/2} A'` with `A A' = S`, both S and
     G blended with the identity while draws are few.
-
-    The kernel must tell its slopes: a `Leap` in `info.tuning`.
     """
 
     def init(self, kernel: Any) -> _Seen:
         nothing = Cloud(jnp.zeros(kernel.step_size.shape), jnp.zeros_like(kernel.scale), jnp.zeros_like(kernel.scale))
         return _Seen(kernel.scale, nothing, nothing, jnp.zeros(kernel.step_size.shape))
 
-    def update(self, kernel: Any, state: _Seen, info: Info, positions: PyTree) -> tuple[Any, _Seen]:
-        learn = jax.vmap(_learned, in_axes=(0, 0, 1)) if kernel.step_size.ndim else _learned  # rungs of a ladder, each by itself
-        scale, state = learn(kernel.scale, state, info.tuning.now)
-        return eqx.tree_at(SCALE, kernel, scale), state
-
-    def final(self, kernel: Any, state: _Seen) -> Any:
-        return kernel
-
-
-def _learned(scale: Float[Array, "*s"], state: _Seen, now: SlopeState) -> tuple[Float[Array, "*s"], _Seen]:
-    """The scale with one more draw of each chain."""
-    slopes = finite(now.grad)
-    matrix = is_matrix(scale, now.position.shape[1:])
-    square = outer if matrix else jnp.square
-    xs, gs = (rows_of(rows, scale) for rows in (now.position, slopes)) if matrix else (now.position, slopes)
-    state = state._replace(draws=joined(state.draws, xs, square, MEMORY), slopes=joined(state.slopes, gs, square, MEMORY))
-    seen = len(now.position) * state.draws.updates
-    if not matrix:
-        return balanced_widths(state.draws, state.slopes, state.start, seen), state
-    due = seen >= state.due
-    scale = jax.lax.cond(due, lambda: balanced(scale, state.draws.variance, state.slopes.variance, trust(seen)), lambda: scale)
-    return scale, state._replace(due=jnp.where(due, GROWTH * seen, state.due))
+    @staticmethod
+    def learned(scale: Float[Array, "*s"], state: _Seen, now: SlopeState) -> tuple[Float[Array, "*s"], _Seen]:
+        slopes = finite(now.grad)
+        matrix = is_matrix(scale, now.position.shape[1:])
+        square = outer if matrix else jnp.square
+        xs, gs = (rows_of(rows, scale) for rows in (now.position, slopes)) if matrix else (now.position, slopes)
+        state = state._replace(draws=joined(state.draws, xs, square, MEMORY), slopes=joined(state.slopes, gs, square, MEMORY))
+        seen = len(now.position) * state.draws.updates
+        if not matrix:
+            return balanced_widths(state.draws, state.slopes, state.start, seen), state
+        due = seen >= state.due
+        scale = jax.lax.cond(due, lambda: balanced(scale, state.draws.variance, state.slopes.variance, trust(seen)), lambda: scale)
+        return scale, state._replace(due=jnp.where(due, GROWTH * seen, state.due))
 
 
 def finite(slopes: Float[Array, "*n"]) -> Float[Array, "*n"]:

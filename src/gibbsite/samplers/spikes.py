@@ -5,12 +5,10 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractAdaptation, Info
 from gibbsite.core.energy import Scalar
-from gibbsite.samplers.adapt import SCALE
-from gibbsite.samplers.fisher import GROWTH, MEMORY, balanced, balanced_widths, finite
+from gibbsite.samplers.fisher import GROWTH, MEMORY, AbstractScales, balanced, balanced_widths, finite
 from gibbsite.samplers.low_rank import LowRank
 from gibbsite.samplers.slope import SlopeState
 from gibbsite.samplers.spreads import Cloud, joined
@@ -30,15 +28,13 @@ class _Remembered(NamedTuple):
     due: Scalar
 
 
-class Spikes(AbstractAdaptation):
+class Spikes(AbstractScales):
     """Sets a `LowRank` scale: widths as `FisherScales` finds them, and in units of these the few directions that differ most.
 
     With X the draws and A the slopes in these units, the directions are the leading ones of X (too wide) and of A (too narrow), half of
     the rank each, found from the rows of every second chain. Within their span, S and G are the covariances of the *other* rows, so that
     a direction that only looked wide does not count twice, and `S # G^-1` (Seyboldt, Carlson & Carpenter, arXiv 2603.18845) says by how
     much each is stretched; one whose variance is right within a factor of two is left alone.
-
-    The kernel must tell its slopes: a `Leap` in `info.tuning`.
     """
 
     def init(self, kernel: Any) -> _Remembered:
@@ -48,17 +44,20 @@ class Spikes(AbstractAdaptation):
         rows = jnp.zeros((*rungs, ROWS * rank, size))
         return _Remembered(scale.widths, nothing, nothing, rows, rows, jnp.full(kernel.step_size.shape, float(ROWS * rank)))
 
-    def update(self, kernel: Any, state: _Remembered, info: Info, positions: PyTree) -> tuple[Any, _Remembered]:
-        learn = jax.vmap(_learned, in_axes=(0, 0, 1)) if kernel.step_size.ndim else _learned  # rungs of a ladder, each by itself
-        scale, state = learn(kernel.scale, state, info.tuning.now)
-        return eqx.tree_at(SCALE, kernel, scale), state
+    @staticmethod
+    def learned(scale: LowRank, state: _Remembered, now: SlopeState) -> tuple[LowRank, _Remembered]:
+        """Directions are found anew whenever there are a tenth more draws."""
+        state, seen = _with(state, now)
+        widths = balanced_widths(state.draws, state.slopes, state.start, seen)
+        due = seen >= state.due
+        found = jax.lax.cond(due, lambda: _spikes(widths, state), lambda: scale)
+        early = state.due <= len(state.xs)  # no directions so far, which would have to be kept with the widths that they are relative to
+        found = eqx.tree_at(lambda s: s.widths, found, jnp.where(early & ~due, widths, found.widths))
+        return found, state._replace(due=jnp.where(due, GROWTH * seen, state.due))
 
-    def final(self, kernel: Any, state: _Remembered) -> Any:
-        return kernel
 
-
-def _learned(scale: LowRank, state: _Remembered, now: SlopeState) -> tuple[LowRank, _Remembered]:
-    """The scale with one more draw of each chain; directions are found anew whenever there are a tenth more draws."""
+def _with(state: _Remembered, now: SlopeState) -> tuple[_Remembered, Scalar]:
+    """One more draw of each chain is remembered; and how many were seen."""
     xs, gs = now.position, finite(now.grad)
     chains, seen = len(xs), len(xs) * state.draws.updates
     places = (seen.astype(int) + jnp.arange(min(chains, len(state.xs)))) % len(state.xs)
@@ -68,12 +67,7 @@ def _learned(scale: LowRank, state: _Remembered, now: SlopeState) -> tuple[LowRa
         xs=state.xs.at[places].set(xs.reshape(chains, -1)[: len(places)]),
         gs=state.gs.at[places].set(gs.reshape(chains, -1)[: len(places)]),
     )
-    widths = balanced_widths(state.draws, state.slopes, state.start, seen + chains)
-    due = seen + chains >= state.due
-    found = jax.lax.cond(due, lambda: _spikes(widths, state), lambda: scale)
-    early = state.due <= len(state.xs)  # no directions so far, which would have to be kept with the widths that they are relative to
-    found = eqx.tree_at(lambda s: s.widths, found, jnp.where(early & ~due, widths, found.widths))
-    return found, state._replace(due=jnp.where(due, GROWTH * (seen + chains), state.due))
+    return state, seen + chains
 
 
 def _spikes(widths: Float[Array, "*x"], state: _Remembered) -> LowRank:

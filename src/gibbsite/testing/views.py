@@ -44,7 +44,7 @@ def check_given(energy: AbstractEnergy, xs: PyTree) -> None:
                 moved = form((*x[:part], other[part], *x[part + 1 :]))
                 return (alone(other[part]) - alone(x[part])) - (moved - form(x)), jnp.abs(form(x)) + jnp.abs(moved)
 
-            off, size = jax.vmap(gap)(one, two)
+            off, size = jax.jit(jax.vmap(gap))(one, two)
             bounded(name_of(form), f"energy of part {part} at given others", off, rounding(size))
 
 
@@ -56,8 +56,8 @@ def check_minibatches(energy: AbstractEnergy, xs: PyTree, *, key: Key[Array, ""]
             continue
         rows = jnp.arange(view.rows)
         for index in (rows[:, None], jnp.stack([rows, jax.random.permutation(key, rows)], axis=1)):
-            found = jax.vmap(lambda x, index=index, view=view: jnp.mean(jax.vmap(lambda i: view.estimate(x, i))(index)))(xs)
-            truth = jax.vmap(form)(xs)
+            found = jax.jit(jax.vmap(lambda x, index=index, view=view: jnp.mean(jax.vmap(lambda i: view.estimate(x, i))(index))))(xs)
+            truth = energies_of(form, xs)
             off = np.asarray(found - truth)
             bounded(name_of(form), f"mean of estimates from {index.shape[1]} rows", off - off[0], view.rows * rounding(truth))
 
@@ -67,7 +67,8 @@ def check_start(energy: AbstractEnergy, points: int, *, key: Key[Array, ""]) -> 
     if (view := capability(energy, Start)) is None:
         return
     xs = jax.jit(jax.vmap(lambda k: view.sample(key=k)))(jax.random.split(key, points))
-    if not np.all(jax.vmap(energy.space.contains)(xs)) or not np.all(np.isfinite(jax.vmap(energy)(xs))):
+    energies = np.asarray(energies_of(energy, xs))
+    if not np.all(jax.vmap(energy.space.contains)(xs)) or not np.all(np.isfinite(energies)):
         raise LawViolation(f"{name_of(energy)}: chains are born outside the support, or at energies that are not finite.")
-    if len(np.unique(np.asarray(jax.vmap(energy)(xs)))) < points:
+    if len(np.unique(energies)) < points:
         raise LawViolation(f"{name_of(energy)}: {points} chains are born at fewer energies than that.")

@@ -12,13 +12,13 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from gibbsite.core import AbstractModel, AbstractObjective
+from gibbsite.core import AbstractEnergy, AbstractModel, AbstractObjective
 from gibbsite.data import Dataset
-from gibbsite.objectives import count, join
+from gibbsite.objectives import ReverseKL, count, join
 from gibbsite.samplers import Progress
 from gibbsite.train import checkpoint
 from gibbsite.train.loop import Carry, Plan, advance, look, plan_for, start
-from gibbsite.train.prepare import Prepared, prepare
+from gibbsite.train.prepare import Prepared, prepare, without_data
 
 SCATTER = 10  # rounds from which the scatter of the score is told
 PAUSE = 0.5  # seconds between looks at the clock: Ctrl-C is heard that often
@@ -81,7 +81,7 @@ class _Record:
 
 def fit(
     model: AbstractModel,
-    data: Dataset | Float[np.ndarray, "n *x"],
+    data: Dataset | Float[np.ndarray, "n *x"] | AbstractEnergy,
     *,
     objective: AbstractObjective | None = None,
     budget: int,
@@ -102,13 +102,19 @@ def fit(
     objective says what the score is; `patience` counts rounds (of 40) without a better one. After each round the state
     is written to the folder `out`, if given, and `resume` continues there, to the same bits. Ctrl-C keeps what is done.
 
+    Given an energy instead of data, a model whose law is a `Pushforward` is fitted to it by `ReverseKL`, in the units of the energy;
+    the score is `E_q [U + log q]`, an upper bound of `-log Z` in expectation.
+
     Raises:
-        ValueError: the data do not fit the model's space, or the budget is smaller than one step.
+        ValueError: the data, or the energy, do not fit the model's space, or the budget is smaller than one step.
+        TypeError: the law of a model that is to be fitted to an energy is no `Pushforward`.
         CheckpointError: the folder holds another training run.
     """
     begun = time.perf_counter()
-    objective = objective or model.objective()
-    held = prepare(model, data)
+    if isinstance(data, AbstractEnergy):
+        objective, held = objective or ReverseKL(data), without_data(model, data, batch_size)
+    else:
+        objective, held = objective or model.objective(), prepare(model, data)
     plan = plan_for(objective, len(held.train), budget=budget, batch_size=batch_size, learning_rate=learning_rate, ema=ema)
     carry, constants = start(plan, model, held.train, key=key)
     file = None if out is None else pathlib.Path(out) / "training.gibbsite"

@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractModel, Reals, require
+from gibbsite.core import AbstractEnergy, AbstractModel, Reals, require
 from gibbsite.data import Dataset
 from gibbsite.models import InDataUnits
 
 LOOKED = 10_000  # held-out rows, in random order, that a score is taken over
+SCORED = 2048  # draws of the model's own that a score is taken over, where there are no data
 
 
 class Prepared(NamedTuple):
@@ -43,6 +44,18 @@ def prepare(model: AbstractModel, data: Dataset | Float[np.ndarray, "n *x"]) -> 
         return InDataUnits(fitted, jnp.asarray(shift), jnp.asarray(scale))
 
     return Prepared(_rows(model, (train - shift) / scale), _rows(model, (validation - shift) / scale), units)
+
+
+def without_data(model: AbstractModel, energy: AbstractEnergy, batch_size: int) -> Prepared:
+    """As many empty rows as a batch or a score takes, for objectives that look at the model's own draws alone.
+
+    Raises:
+        ValueError: the energy lives elsewhere than the model.
+    """
+    if type(energy.space) is not type(model.space) or energy.space.shape != model.space.shape:
+        raise ValueError(f"a model on {model.space} cannot be fitted to an energy on {energy.space}: build it with that shape.")
+    blank = jnp.zeros((max(batch_size, SCORED), *energy.space.shape))
+    return Prepared(blank, blank[:SCORED], lambda fitted: fitted)
 
 
 def _held_out(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,35 @@
+"""What every energy seen through a map of its coordinates has in common."""
+
+import abc
+
+from jaxtyping import Array, Float, Key
+
+from gibbsite.core import AbstractEnergy, Capability, Normalised, Sampleable, need
+
+
+class AbstractMapped(AbstractEnergy):
+    """The energy of z where `energy` is that of `x = forward(z)`: `U(z) = energy(f(z)) - log |det df/dz|`.
+
+    With the Jacobian in the energy, `log_z` is the same number for x and z, and draws are carried over by `inverse`.
+    """
+
+    energy: AbstractEnergy
+
+    @abc.abstractmethod
+    def forward(self, z: Float[Array, "*x"]) -> Float[Array, "*x"]:
+        """`x`, in the coordinates of the energy."""
+
+    @abc.abstractmethod
+    def inverse(self, x: Float[Array, "*x"]) -> Float[Array, "*x"]:
+        """The z whose `forward` is x."""
+
+    def views(self) -> tuple[Capability, ...]:
+        return tuple(kept for view in self.energy.views() for kept in self._carry(view))
+
+    def _carry(self, view: Capability) -> tuple[Capability, ...]:
+        if isinstance(view, Normalised):
+            return (view,)
+        return (Sampleable(self._sample),) if isinstance(view, Sampleable) else ()
+
+    def _sample(self, *, key: Key[Array, ""]) -> Float[Array, "*x"]:
+        return self.inverse(need(self.energy, Sampleable, type(self).__name__).sample(key=key))
