@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 
-from benchmarks.race import THREADS, Race, Ready
+from benchmarks.race import THREADS, Race, Ready, torch_device
 
 VISIBLE, HIDDEN, ROWS, SWEEPS = 784, 500, 500, 1000
 TENTH = 10  # the energy is observed after so many sweeps, by us alone
@@ -45,8 +45,8 @@ def torch_rbm() -> Ready:
     import torch
 
     torch.set_num_threads(THREADS)
-    weights, visible, hidden = map(torch.from_numpy, machine())
-    start = torch.bernoulli(torch.full((ROWS, VISIBLE), 0.5))
+    weights, visible, hidden = (torch.from_numpy(a).to(torch_device()) for a in machine())
+    start = torch.bernoulli(torch.full((ROWS, VISIBLE), 0.5, device=torch_device()))
 
     @torch.no_grad()
     def run() -> float:
@@ -119,7 +119,7 @@ def _net(base):
         def forward(self, x):
             return self.net(x).squeeze(-1) + 0.5 * (x * x).sum(-1)
 
-    return Energy()
+    return Energy().to(torch_device())
 
 
 def torchebm(move: str, compiled: str = "") -> Ready:
@@ -132,10 +132,10 @@ def torchebm(move: str, compiled: str = "") -> Ready:
     if compiled:
         energy.net = torch.compile(energy.net)
     sampler = {
-        "ula": lambda: LangevinDynamics(energy, step_size=STEP["ula"], noise_scale=1.0),
-        "hmc": lambda: HamiltonianMonteCarlo(energy, step_size=STEP["hmc"], n_leapfrog_steps=LEAPS),
+        "ula": lambda: LangevinDynamics(energy, step_size=STEP["ula"], noise_scale=1.0, device=torch_device()),
+        "hmc": lambda: HamiltonianMonteCarlo(energy, step_size=STEP["hmc"], n_leapfrog_steps=LEAPS, device=torch_device()),
     }[move]()
-    x = torch.from_numpy(start())
+    x = torch.from_numpy(start()).to(torch_device())
 
     def run() -> float:
         return float(energy(sampler.sample(x=x.clone(), n_steps=STEPS[move])).mean())
@@ -157,7 +157,7 @@ def ebmkit(move: str, compiled: str = "") -> Ready:
         "mala": lambda: MALA(STEP["mala"], steps),
         "hmc": lambda: HMC(STEP["hmc"], LEAPS, steps),
     }[move]()
-    x = torch.from_numpy(start())
+    x = torch.from_numpy(start()).to(torch_device())
 
     def run() -> float:
         return float(energy(sampler.sample(energy, x)).mean())

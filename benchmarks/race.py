@@ -2,7 +2,7 @@
 
 A *contestant* is a function that builds everything and returns `Ready(work, run)`: `run()` does `work` units once more and
 returns a check, a number on which contestants must agree within their noise. A process calls `run` once, which compiles, and then
-`REPEATS` times; its figure is the median of these. Rounds alternate the order. A *race* asks for a least ratio of medians to each peer.
+`REPEATS` times; its figure is the median of these. Rounds alternate the order. On a GPU, JAX and torch both use it. A *race* asks for a least ratio of medians to each peer.
 """
 
 import json
@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 THREADS, REPEATS = 2, 3
+PLATFORM = "JAX_PLATFORMS"
 
 
 class Ready(NamedTuple):
@@ -36,6 +37,11 @@ class Race(NamedTuple):
     asked: Mapping[str, float]
 
 
+def torch_device() -> str:
+    """Where a torch contestant runs: on the GPU if JAX is to run there."""
+    return "cuda" if os.environ.get(PLATFORM) == "cuda" else "cpu"
+
+
 def measure(contestant: Callable[[], Ready]) -> None:
     """In the child: times one contestant and prints a line for the parent."""
     begun = time.perf_counter()
@@ -53,21 +59,21 @@ def _timed(run: Callable[[], float]) -> float:
     return time.perf_counter() - begun
 
 
-def hold(race_name: str, race: Race, rounds: int) -> list[dict]:
+def hold(race_name: str, race: Race, rounds: int, platform: str) -> list[dict]:
     """All rounds of a race, printed as a table; one record a contestant, with its ratio to ours where it is a peer."""
     found: dict[str, list[dict]] = {name: [] for name in race.contestants}
     for turn in range(rounds):
         for name in list(found)[:: 1 if turn % 2 == 0 else -1]:
-            found[name].append(_child(race_name, name))
+            found[name].append(_child(race_name, name, platform))
     return _summary(race, found)
 
 
-def _child(race_name: str, contestant: str) -> dict:
+def _child(race_name: str, contestant: str, platform: str) -> dict:
     threads = {name: str(THREADS) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     command = [sys.executable, "-m", "benchmarks.sampling", race_name, "--measure", contestant]
     if hasattr(os, "sched_setaffinity"):
         command = ["taskset", "-c", ",".join(map(str, sorted(os.sched_getaffinity(0))[:THREADS])), *command]
-    done = subprocess.run(command, env=os.environ | {"JAX_PLATFORMS": "cpu"} | threads, capture_output=True, text=True)
+    done = subprocess.run(command, env=os.environ | {PLATFORM: platform} | threads, capture_output=True, text=True)
     if done.returncode:
         return {"failed": done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}"}
     return json.loads(done.stdout.splitlines()[-1])
