@@ -2,7 +2,8 @@
 
 A *contestant* is a function that builds everything and returns `Ready(work, run)`: `run()` does `work` units once more and
 returns a check, a number on which contestants must agree within their noise. A process calls `run` once, which compiles, and then
-`REPEATS` times; its figure is the median of these. Rounds alternate the order. On a GPU, JAX and torch both use it. A *race* asks for a least ratio of medians to each peer.
+`REPEATS` times; its figure is the median of these. Rounds alternate the order. A *race* asks for a least ratio of medians to each
+peer. On a GPU, JAX and torch both use it.
 """
 
 import json
