@@ -1,4 +1,5 @@
 import gc
+import importlib.metadata
 import itertools
 import os
 import pathlib
@@ -12,8 +13,10 @@ _cache = pathlib.Path(__file__).parents[1] / ".jax_cache"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_cache))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Small problems: compiling for speed costs three times what it saves.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+# Small problems: compiling for speed costs three times what it saves. An XLA that does not know a flag stops, so they are for this one.
+if importlib.metadata.version("jaxlib").startswith("0.10."):
+    _quick = ("backend_optimization_level=1", "cpu_use_fusion_emitters=false", "cpu_parallel_codegen_split_count=1")
+    os.environ.setdefault("XLA_FLAGS", " ".join(f"--xla_{flag}" for flag in _quick))
 
 # A shell that starts us in the background has us ignore Ctrl-C, and whatever we start; tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

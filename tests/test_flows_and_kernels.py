@@ -157,17 +157,20 @@ def test_a_flow_is_fitted_to_an_energy() -> None:
 
 @pytest.mark.long
 def test_a_funnel_is_easy_through_a_flow() -> None:
-    """More effective draws of the neck a gradient than without the map, the training counted, and the neck itself reached."""
+    """More effective draws of the neck a gradient than without the map, its moments right, and |z|^2 tells whether the tails are reached."""
     funnel = Funnel(10, 3.0)
-    flow = Flow.build(dim=10, layers=4, knots=0, width=32, key=KEY)
-    fitted = fit(flow, funnel, budget=400_000, patience=40, progress=Silent(), key=KEY)
+    xs = np.asarray(jax.vmap(lambda k: draw(funnel, key=k))(jax.random.split(KEY, 20_000)))
+    fitted = fit(Flow.build(dim=10, layers=4, knots=0, width=32, key=KEY), xs, budget=2_000_000, progress=Silent(), key=KEY)
     latent = Transported(funnel, fitted.model.as_energy())
-    plain = sample("auto", funnel, chains=64, draws=1000, observe={"neck": lambda x: x[0]}, progress=Silent(), key=KEY)
-    eased = sample("auto", latent, chains=64, draws=1000, observe={"neck": lambda z: latent.forward(z)[0]}, progress=Silent(), key=KEY)
-    assert abs(eased["neck"].value) < 5.6 * eased["neck"].stderr < 0.5
+    neck = {"neck": lambda x: x[0], "square": lambda x: x[0] ** 2}
+    through = {name: lambda z, f=f: f(latent.forward(z)) for name, f in neck.items()} | {"|z|^2": lambda z: jnp.sum(z**2)}
+    plain = sample("auto", funnel, chains=64, draws=1000, observe=neck, progress=Silent(), key=KEY)
+    eased = sample("auto", latent, chains=64, draws=1000, observe=through, progress=Silent(), key=KEY)
+    for name, truth in {"neck": 0.0, "square": 9.0}.items():
+        assert abs(eased[name].value - truth) < 5.6 * eased[name].stderr < 2.0
+    assert abs(eased["|z|^2"].value - 10) < 2.0
 
     def per_gradient(run):
         return run["neck"].ess / (run.chains * run.draws * run.infos["leapfrog_steps"])
 
     assert per_gradient(eased) > 5 * per_gradient(plain)
-    assert np.isfinite(fitted.history["score"][-1])

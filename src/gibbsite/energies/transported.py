@@ -15,8 +15,9 @@ class Transported(AbstractMapped):
     Parno & Marzouk, SIAM/ASA J. Uncertain. Quantif. 6, 2018). The flow decides what a move is worth, not where it leads: the law of
     `T(z)` is that of the energy, whatever the flow. Observe `f(transported.forward(z))`.
 
-    Where the flow is too narrow, z has tails wider than a Gaussian's, and chains go there seldom; one fitted by `ReverseKL` to several
-    modes may hold one of them alone.
+    Where the flow is too narrow, z has tails wider than a Gaussian's, and chains go there seldom: observe `|z|^2`, whose mean should be
+    near the number of coordinates. Flows fitted by `ReverseKL` are narrow as a rule, and may hold one of several modes alone; those
+    fitted to draws are not.
 
     Raises:
         TypeError: the flow has no map (`Pushforward`), or the energy does not live on the reals, in the shape of the flow.
