@@ -22,6 +22,7 @@ from gibbsite.core import (
     capability,
     discrete,
 )
+from gibbsite.samplers.shapes import shape_of_info, shape_of_state
 from gibbsite.samplers.slope import SlopeState
 
 FEW = 4  # coordinates that a sentence tells one by one
@@ -53,13 +54,12 @@ def check_parts(kernel: Any, energy: Any) -> None:
     check_energy(energy)
     if not isinstance(kernel, AbstractKernel):
         raise TypeError(f'{kernel!r} is not a kernel: give one, such as MALA(0.1), or "auto".')
-    x, key = energy.space.struct(), jax.eval_shape(lambda: jax.random.key(0))
     with _compiling(type(energy).__name__):
-        _check_scalar(energy, eqx.filter_eval_shape(energy, x))
+        _check_scalar(energy, eqx.filter_eval_shape(energy, energy.space.struct()))
     _check_views(energy)
-    state = eqx.filter_eval_shape(lambda x, key: kernel.init(energy, x, key=key), x, key)
+    state = shape_of_state(kernel, energy)
     try:
-        eqx.filter_eval_shape(lambda state, key: kernel.step(energy, state, key=key), state, key)
+        shape_of_info(kernel, energy, state)
     except TypeError as error:
         held = {name: value.shape for name, value in vars(kernel).items() if name in ("step_size", "scale")}
         wrong = [f"{name} of shape {shape}" for name, shape in held.items() if shape not in ((), energy.space.shape)]

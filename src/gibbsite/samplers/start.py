@@ -28,6 +28,7 @@ from gibbsite.core.sums import zeros
 from gibbsite.samplers.checks import MOST, check_start, unsound
 from gibbsite.samplers.loop import Carry, Lost, Problem
 from gibbsite.samplers.report import Run
+from gibbsite.samplers.shapes import shape_of_info
 
 Observe = Function | AbstractObserver | dict[str, Any]
 
@@ -155,9 +156,10 @@ def spread(tree: PyTree, chains: int, *, axis: int = 0) -> PyTree:
 
 def counting(problem: Problem, carry: Carry) -> Carry:
     """Empty sums of infos `chains *info`."""
-    step = jax.vmap(lambda s, k: carry.kernel.step(problem.energy, s, key=k)[1].told())
-    infos = jax.tree.map(lambda s: zeros(s.shape), eqx.filter_eval_shape(step, carry.states, problem.keys))
-    return carry._replace(infos=spread(infos, len(problem.keys)))
+    chains = len(problem.keys)
+    one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), carry.states)
+    infos = jax.tree.map(lambda s: zeros((chains, *s.shape)), shape_of_info(carry.kernel, problem.energy, one))
+    return carry._replace(infos=spread(infos, chains))
 
 
 def with_buffers(problem: Problem, carry: Carry, *, kept: int, traced: int) -> Carry:
