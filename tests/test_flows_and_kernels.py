@@ -157,7 +157,7 @@ def test_a_flow_is_fitted_to_an_energy() -> None:
 
 @pytest.mark.long
 def test_a_funnel_is_easy_through_a_flow() -> None:
-    """More effective draws of the neck a gradient than without the map, its moments right, and |z|^2 tells whether the tails are reached."""
+    """More effective draws of the neck a gradient than without the map, its moments right; |z|^2 tells whether the tails are reached."""
     funnel = Funnel(10, 3.0)
     xs = np.asarray(jax.vmap(lambda k: draw(funnel, key=k))(jax.random.split(KEY, 20_000)))
     fitted = fit(Flow.build(dim=10, layers=4, knots=0, width=32, key=KEY), xs, budget=2_000_000, progress=Silent(), key=KEY)
