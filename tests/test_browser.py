@@ -122,7 +122,7 @@ def test_the_temperature_moves_by_the_keyboard(wide: Opened) -> None:
         page.keyboard.press("ArrowRight")
     cell = page.evaluate(f"({HEAT}.x[1] - {HEAT}.x[0]) * ({HEAT}.y[1] - {HEAT}.y[0])")
     expected = max(before) ** 2 / (sum(value**2 for value in before) * cell)
-    page.wait_for_function(f"document.querySelector('{EXPLORER} output').textContent === '2.00 (T = 0.50)'")
+    page.wait_for_function(f"document.querySelector('{EXPLORER} output').textContent === 'beta = 2.00 (T = 0.50)'")
     page.wait_for_function(f"Math.abs(Math.max(...{HEAT}.z.flat()) - {expected}) < 1e-3 * {expected}")
     page.locator(f"{EXPLORER} button").click()
     page.wait_for_function(f"Math.abs(Math.max(...{HEAT}.z.flat()) - {max(before)}) < 1e-6")
@@ -149,9 +149,9 @@ def test_the_explorer_shows_what_is_chosen(wide: Opened) -> None:
     page.get_by_label("energy", exact=True).check()
     page.wait_for_function(f"{HEAT}.zmax - {HEAT}.zmin === 12")
     traces = f"document.querySelector('{EXPLORER} .plot').data.length"
-    page.get_by_label("held-out data", exact=True).check()
+    page.get_by_label("held-out data (crosses)", exact=True).check()
     page.wait_for_function(f"{traces} === 3")
-    page.get_by_label("draws", exact=True).uncheck()
+    page.get_by_label("draws (dots)", exact=True).uncheck()
     page.wait_for_function(f"{traces} === 2")
     page.get_by_label("gan", exact=True).uncheck()
     page.get_by_label("density", exact=True).check()
@@ -204,10 +204,12 @@ def test_print_opens_all_and_shows_the_drawings(wide: Opened) -> None:
     drawn = "f.querySelector('svg').clientWidth > 0 && !f.querySelector('.live').clientWidth"
     assert page.evaluate(f"[...document.querySelectorAll('figure.on')].every(f => {drawn})")
     assert page.locator(EXPLORER).is_hidden() and page.locator(".files").first.is_hidden()
-    page.set_viewport_size({"width": 800, "height": 1100})  # A4
+    page.set_viewport_size({"width": 718, "height": 1100})  # A4 between its margins
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    assert page.evaluate("getComputedStyle(document.querySelector('tbody tr')).display") == "table-row"
+    assert page.locator(".cards").first.is_hidden()
     page.set_viewport_size({"width": 1280, "height": 900})
-    assert page.evaluate("[...document.querySelectorAll('details > dl')].every(d => d.clientHeight > 0)")
+    assert page.evaluate("[...document.querySelectorAll('details.blind > dl')].every(d => d.clientHeight > 0)")
     page.emulate_media(media="screen")
     page.wait_for_function(f"document.querySelectorAll('details:not([open])').length === {closed}")
 

@@ -111,9 +111,9 @@ def test_a_figure_below_the_best_exact_one_is_explained() -> None:
         arrays = {Cell("d", m, 0): {"energy_data": rows - rows.mean() + e.value} for m, e in held.items()}
         return " ".join(verdict("d", records, arrays).cautions)
 
-    assert "known to an interval only, 0.402 to 0.598" in told(Evidence.INTERVAL)
-    assert "marked lower bound" in told(Evidence.LOWER)
-    assert "with an exact constant" not in told(Evidence.UNBIASED)
+    assert "between 0.402 and 0.598 (95 %)" in told(Evidence.INTERVAL)
+    assert "estimated, not computed: lower bound" in told(Evidence.LOWER)
+    assert "estimated" not in told(Evidence.UNBIASED)
 
 
 class Counting(MaximumLikelihood):

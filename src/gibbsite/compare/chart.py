@@ -67,7 +67,7 @@ class Chart:
         traces = [trace for mark in self.marks for trace in mark.traces()]
         if not traces:
             return None
-        x: dict[str, Any] = {"title": {"text": self.x}}
+        x: dict[str, Any] = {"title": {"text": self.x, "standoff": 4}}
         x |= {"range": list(self.xlim)} if self.xlim else {}
         x |= {"tickvals": list(self.xticks)} if self.xticks else {}
         y: dict[str, Any] = {"title": {"text": self.y}}

@@ -114,11 +114,11 @@
 
     const redraw = () => {
       const beta = Number(form.beta.value), shows = form.shows.value;
-      root.querySelector("output").textContent = `${beta.toFixed(2)} (T = ${(1 / beta).toFixed(2)})`;
+      root.querySelector("output").textContent = `beta = ${beta.toFixed(2)} (T = ${(1 / beta).toFixed(2)})`;
       field.classList.toggle("large", form.size.value === "large");
       const wanted = new Set([...form.elements.ground.length ? form.elements.ground : [form.elements.ground]].filter(box => box.checked).map(box => box.value));
       const chosen = grounds.filter(ground => wanted.has(ground.name));
-      field.replaceChildren(...chosen.map(panel));
+      field.replaceChildren(...(chosen.length ? chosen.map(panel) : ["Choose a model above."]));
       const cools = chosen.map(({ energy, shape }) => energy && cooled(energy, beta, (right - left) * (top - bottom) / ((shape[0] - 1) * (shape[1] - 1))));
       const least = Math.min(...cools.filter(Boolean).map(cool => cool.heights.reduce((a, b) => Math.min(a, b))));
       const limits = shows === "energy" ? [least, least + 12] : [0, Math.exp(-least)];

@@ -71,22 +71,23 @@ def _base64(values: np.ndarray) -> str:
 
 _FORM = """<div class="explorer" id="{anchor}-explorer" hidden>
 <h3>Explore the landscapes</h3>
-<p class="note">Heat and cool every model: the colours are exp(-beta U) made anew on this window. Draws and data were made at
+<p class="note">Heat and cool every model: the colours are exp(-beta U) made anew on the window of the panels
+as they open. Draws and data were made at
 beta = 1 and do not follow.</p>
 <form aria-label="Explorer of {name}" autocomplete="off">
 <fieldset><legend>models</legend>{boxes}</fieldset>
-<fieldset><legend>temperature</legend><label class="slider">beta <input type="range" name="beta" min="0.1" max="3" step="0.05" value="1"
-aria-label="beta, the inverse temperature"><output>1.00</output></label><button type="button" name="cool">back to 1</button></fieldset>
+<fieldset><legend>temperature</legend><label class="slider">hot <input type="range" name="beta" min="0.1" max="3" step="0.05" value="1"
+aria-label="beta, the inverse temperature">cold <output>1.00</output></label><button type="button" name="cool">back to 1</button></fieldset>
 <fieldset><legend>colours</legend><label><input type="radio" name="shows" value="density" checked>density</label>
 <label><input type="radio" name="shows" value="energy">energy</label></fieldset>
-<fieldset><legend>points</legend><label><input type="checkbox" name="draws" checked>draws</label>
-<label><input type="checkbox" name="data">held-out data</label></fieldset>
+<fieldset><legend>points</legend><label><input type="checkbox" name="draws" checked>draws (dots)</label>
+<label><input type="checkbox" name="data">held-out data (crosses)</label></fieldset>
 <fieldset><legend>size</legend><label><input type="radio" name="size" value="small" checked>side by side</label>
 <label><input type="radio" name="size" value="large">large</label></fieldset>
 </form>
 <div class="grounds"></div>
 <p class="small">Drag to move, turn the wheel or pinch to zoom, double-click to return; or focus a panel and use the arrows, plus and
-minus, and 0. All panels move together. Below each panel, in nats and at this temperature on this window: mean energy, entropy,
-and heat capacity. At beta = 1 the energy is -log p(x){unknown}.</p>
+minus, and 0. All panels move together. Below each panel, in nats, at this temperature
+and on the whole window, however far you zoom: mean energy, entropy, and heat capacity. At beta = 1 the energy is -log p(x){unknown}.</p>
 <script type="application/json">{data}</script>
 </div>"""

@@ -26,6 +26,7 @@ MARKERS = {
 }  # Matplotlib's name: Plotly's
 DASHES = ((), (4, 1.6), (6, 1.6, 1, 1.6), (1, 1.4), (5, 1, 1, 1, 1, 1), (2.2, 2.2), (10, 2), (10, 2, 3, 2), (2, 1, 2, 4))  # ink, gap, ...
 STYLES = len(DASHES)
+GROUND = "#e8e5dc"
 LANDSCAPE = "cividis_r"  # even steps in lightness, the same to every eye
 HEADS = ("x", "x_low", "x_high", "y", "y_low", "y_high")
 
@@ -204,8 +205,9 @@ class Cloud(AbstractMark):
     draws: Float[np.ndarray, "n 2"]
 
     def draw(self, axes: Any, palette: Palette) -> None:
-        axes.scatter(*self.draws.T, s=0.9, c=palette["ink"], alpha=0.6, linewidths=0, rasterized=True)
-        axes.text(0.5, 0.97, "no density", transform=axes.transAxes, ha="center", va="top", fontsize=9)
+        axes.fill_between([0, 1], 0, 1, transform=axes.transAxes, color=GROUND, zorder=-1)  # points are a picture, which no page repaints
+        axes.scatter(*self.draws.T, s=0.9, c="#000000", alpha=0.6, linewidths=0, rasterized=True)
+        axes.text(0.5, 0.97, "no density", transform=axes.transAxes, ha="center", va="top", fontsize=9, color="#000000")
         axes.grid(visible=False)
         for side in axes.spines.values():
             side.set_visible(True)

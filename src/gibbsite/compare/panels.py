@@ -14,6 +14,10 @@ from gibbsite.compare.table import BADGES, badge, number
 
 DEPTH = 12.0  # nats of a landscape that the colour scale spans
 KEPT = 1000  # draws of a landscape
+LOG_Z = (
+    "The constant of log p = -energy - log Z: minus a free energy. Each estimator, less the best one of the model; those that agree with 0 "
+    "confirm it. Models whose density has no such constant to estimate are left out."
+)
 INK = Style("ink", "o", (1, 1.4))
 REFERENCES = ("log_z_own", "log_z_quadrature", "log_z_enumeration", "log_z_both")
 ESTIMATORS = {
@@ -133,7 +137,7 @@ def sheets(scene: Scene, shown: Sequence[Shown]) -> Figure | None:
     made = [chart("data", scene.shown, f"64 examples of {scene.name}", "64 held-out examples")]
     made += [chart(c.name, c.arrays["draws"], f"64 draws from {c.name}", "64 draws") for c in shown if "draws" in c.arrays]
     heads = ("number", *(f"pixel {row},{column}" for row in range(shape[0]) for column in range(shape[1])))
-    return Figure("draws", "Draws", "Not chosen: the first 64 of each.", tuple(made), "pictures", heads)
+    return Figure("draws", "Draws", "The first 64 of each, not hand-picked.", tuple(made), "pictures", heads)
 
 
 def masses(scene: Scene, shown: Sequence[Shown]) -> Figure | None:
@@ -147,7 +151,8 @@ def masses(scene: Scene, shown: Sequence[Shown]) -> Figure | None:
     def chart(cell: Shown) -> Chart:
         metric = cell.record["metrics"]["mode_masses"]
         errors = np.asarray(metric["stderr"] if isinstance(metric["stderr"], list) else 0 * truth)
-        model = Dots("model", style(cell.place), modes, np.asarray(metric["value"]), along_y=(errors, errors))
+        words = tuple(f"mode {k}: {value:.3f} ± {error:.3f}" for k, value, error in zip(modes, metric["value"], errors, strict=True))
+        model = Dots("model", style(cell.place), modes, np.asarray(metric["value"]), along_y=(errors, errors), words=words)
         alt = f"Mode masses of {cell.name}: " + ", ".join(f"{v:.3f} against {t:.3f}" for v, t in zip(metric["value"], truth, strict=True))
         caption = f"total variation {number(cell.record['metrics'].get('mode_tv'))}"
         marks = (Bars("truth", modes, 0.86, truth), model)
@@ -168,11 +173,16 @@ def energies(shown: Sequence[Shown]) -> Figure | None:
         height, error = _histogram(data, edges)
         bars = Bars("data", _middle(edges), float(edges[1] - edges[0]), height, error)
         height, error = _histogram(draws, edges)
-        mine = Dots("draws", style(cell.place), _middle(edges), height, along_y=(error, error), joined=True, size=2.6)
+        at = _middle(edges)
+        words = tuple(f"{x:.3g} nats: {h:.3g} ± {e:.1g} a nat" for x, h, e in zip(at, height, error, strict=True))
+        mine = Dots("draws", style(cell.place), at, height, along_y=(error, error), words=words, joined=True, size=2.6)
         alt = f"Histogram of -log p under {cell.name}: data mean {np.mean(data):.2f}, draws mean {np.mean(draws):.2f} nats"
         return Chart(cell.name, alt, (bars, mine), "-log p(x)  (nats)", "density (1/nat)", "", xlim=(low, high), ylim=(0, None))
 
-    text = "Energies of held-out data (grey) and of the model's own draws, with counting errors. Where they part, model or sampler errs."
+    text = (
+        "Energies of held-out data (grey) and of the model's own draws, with counting errors. "
+        "Where the two differ, the model or its sampler is wrong."
+    )
     return Figure("energies", "Energies of data against draws", text, tuple(map(chart, held))) if held else None
 
 
@@ -224,7 +234,7 @@ def log_z(shown: Sequence[Shown]) -> Figure | None:
     size = (4.2, 1.5 + 0.34 * len(held))
     label = "log Z less the best one  (nats)"
     chart = Chart("log Z", alt, tuple(marks), label, "", caption, rows=tuple(c.name for c in held), line=0.0, size=size)
-    return Figure("log_z", "log Z by each estimator", "Free energies, in nats.", (chart,), "wide") if held else None
+    return Figure("log_z", "log Z by each estimator", LOG_Z, (chart,), "wide") if held else None
 
 
 def _point(row: int, cell: Shown, name: str) -> _Point:
@@ -245,12 +255,16 @@ def training(shown: Sequence[Shown]) -> Figure | None:
         finite = score[np.isfinite(score)]
         low, high = (finite.min(), np.quantile(finite, 0.95)) if len(finite) else (0.0, 1.0)
         margin = 0.1 * (high - low) + 1e-3
-        line = Dots("score", style(cell.place), at, score, joined=True, size=2.4)
+        words = tuple(f"{x:.3g} million: score {s:.4g}" for x, s in zip(at, score, strict=True))
+        line = Dots("score", style(cell.place), at, score, words=words, joined=True, size=2.4)
         frame = (float(low - margin), float(high + margin))
         label = "evaluations (millions)"
         return Chart(cell.name, alt, (line,), label, "score (lower is better)", cell.record["training"], ylim=frame, legend=False)
 
-    text = "The validation score that each objective is judged by. They differ in unit and meaning: read each for its shape."
+    text = (
+        "The validation score that each objective is judged by. They differ in unit and meaning: read each for its shape. "
+        "What the trials of the learning rate spent is not drawn."
+    )
     return Figure("training", "Training", text, tuple(map(chart, held))) if held else None
 
 

@@ -22,7 +22,7 @@ from gibbsite.compare.table import FLOOR_NOTE, by_dataset, columns_of, naming
 from gibbsite.compare.tables import legend, millions, table_html
 
 __all__ = ["Content", "render", "table_html"]
-FEW = 3  # reasons that a verdict opens with
+FEW = 4  # reasons that a verdict opens with
 SHOWN = ("svg", "png", "csv")  # files of a figure
 
 
@@ -32,7 +32,7 @@ def render(content: Content) -> str:
     links = [("#summary", "Summary"), *((f"#{_anchor(name)}", name) for name in groups)]
     links += [("#paradigms", "Paradigms"), ("#made", "How it was made")]
     return Template(_resource("report.html")).substitute(
-        title=escape(f"Comparison: {content.card.name}"),
+        title=escape(f"Generative models compared: {content.card.name}"),
         byline=escape(_byline(content)),
         contents="".join(f'<li><a href="{target}">{escape(text)}</a></li>' for target, text in links),
         verdicts="\n".join(map(_verdict, content.verdicts.values())),
@@ -66,16 +66,19 @@ def _verdict(verdict: Verdict) -> str:
     reasons, more = ("".join(f"<p>{escape(line)}</p>" for line in lines) for lines in (verdict.reasons[:FEW], verdict.reasons[FEW:]))
     if more:
         reasons += f"<details><summary>{len(verdict.reasons) - FEW} more</summary>{more}</details>"
-    cautions = "".join(f"<p>{escape(line)}</p>" for line in verdict.cautions)
-    count = len(verdict.cautions)
-    head = f"<summary>{count} caution{'s' if count > 1 else ''}</summary>"
-    aside = (
-        f'<details class="cautions"{" open" if count <= 2 else ""}>{head}<div class="caution">{cautions}</div></details>'
-        if cautions
-        else ""
-    )
+    mine = cautions_of(verdict.choice or "", verdict.cautions)
+    others = [line for line in verdict.cautions if line not in mine]
+    aside = _caution(mine)
+    if others:
+        head = f"{len(others)} caution{'s' if len(others) > 1 else ''} on {'the other' if mine else 'other'} models"
+        aside += f'<details class="cautions"><summary>{head}</summary>{_caution(others)}</details>'
     link = f'<a href="#{_anchor(verdict.dataset)}">{escape(verdict.dataset)}</a>'
     return f'<article class="verdict"><h3>{link}</h3><p class="choice">{escape(choice)}</p>{reasons}{aside}</article>'
+
+
+def _caution(lines: Iterable[str]) -> str:
+    text = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    return f'<div class="caution">{text}</div>' if text else ""
 
 
 def _dataset(content: Content, name: str, records: list[Record]) -> str:
@@ -84,10 +87,18 @@ def _dataset(content: Content, name: str, records: list[Record]) -> str:
     drawn = "\n".join(_figure(figure, f"figures/{safe(name)}") for figure in panels.figures(scene, shown))
     return (
         f'<section id="{anchor}" aria-labelledby="{anchor}-head"><h2 id="{anchor}-head">{escape(name)}</h2>'
-        f"<p>{escape(scene.note)}</p>{table_html(records, said.choice)}"
-        f'{_blind(content, records)}<details class="small"><summary>What the columns are</summary><p>{escape(notes)}.</p></details>'
+        f"<p>{escape(scene.note + _absent(content, records))}</p>{table_html(records, said.choice)}"
+        f"{_blind(content, records)}"
+        f'<details class="small"><summary>What the columns are</summary><p>{escape(notes)}.</p></details>'
         f"{explorer(scene, shown, anchor, said.choice)}{drawn}{_cards(content, records, said)}</section>"
     )
+
+
+def _absent(content: Content, records: Iterable[Record]) -> str:
+    """Models of the card that are not in the table."""
+    here = {record["model"] for record in records}
+    absent = [model for model in content.card.models if model not in here]
+    return f" Not compared here, for they do not take data of this kind: {', '.join(absent)}." if absent else ""
 
 
 def _blind(content: Content, records: Iterable[Record]) -> str:
@@ -105,7 +116,8 @@ def _cards(content: Content, records: list[Record], said: Verdict) -> str:
         return model_card(record, name(record), about, blind, cautions_of(name(record), said.cautions))
 
     cards = map(card, records)
-    return f'<h3>Model cards</h3><p class="note">Everything that is known of each fit.</p><div class="models">{"".join(cards)}</div>'
+    head = '<h3>Model cards</h3><p class="note">Everything that is known of each fit.</p>'
+    return f'<div class="cards">{head}<div class="models">{"".join(cards)}</div></div>'
 
 
 def _figure(figure: Figure, folder: str) -> str:
@@ -113,7 +125,10 @@ def _figure(figure: Figure, folder: str) -> str:
     charts = "".join(map(_chart, figure.charts))
     after = f'<div class="scale">{figures.svg(figure.after)}</div>' if figure.after else ""
     names = ", ".join(f"{figure.title} as {kind}" for kind in SHOWN)
-    files = " ".join(f'<a href="{folder}/{figure.file}.{kind}" download data-kind="{kind}">{kind.upper()}</a>' for kind in SHOWN)
+    files = " ".join(
+        f'<a href="{folder}/{figure.file}.{kind}" aria-label="{figure.title}, {kind}" download data-kind="{kind}">{kind.upper()}</a>'
+        for kind in SHOWN
+    )
     held = {"plots": [chart.plot() for chart in figure.charts], "csv": "" if figure.wide or figure.kind == "pictures" else figure.csv()}
     return (
         f'<div class="figure" data-file="{figure.file}"><h3>{figure.title}</h3><p class="note">{escape(figure.text)}</p>{after}'

@@ -1,5 +1,6 @@
 """What a comparison says in a minute: which model to use on each data set, why, and what to beware of."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -7,7 +8,7 @@ from gibbsite.compare.constants import AGREE
 from gibbsite.compare.ranking import Arrays, Standing, established, gap, pooled, separated, standings
 from gibbsite.compare.store import Record
 from gibbsite.compare.table import BADGES, by_dataset, doubted, naming, number, short
-from gibbsite.core import Estimate, Evidence, Status
+from gibbsite.core import Z95, Estimate, Evidence, Status
 
 TV_LIMIT = 0.05  # mode masses further off than this, beyond three errors, are called missed
 
@@ -47,7 +48,8 @@ def verdict(dataset: str, records: Sequence[Record], arrays: Arrays) -> Verdict:
     rivals = tuple(other.model for other, found in gaps if not separated(found))
     cautions += tuple(_too_good(records, name))
     behind = [_behind(other, best, found) for other, found in gaps if other is rest[0] or other.model in rivals]
-    return Verdict(dataset, best.model, (_likelihood(best), *_closeness(best), *behind), cautions, rivals)
+    reasons = (_likelihood(best), *_closeness(best), *_draws(best, records, name), *behind)
+    return Verdict(dataset, best.model, reasons, cautions, rivals)
 
 
 def lines(verdict: Verdict) -> list[str]:
@@ -69,8 +71,23 @@ def _closeness(best: Standing) -> list[str]:
     apart, floor = pooled(best.records, "mode_tv"), pooled(best.records, "mode_tv_floor")
     if apart is None:
         return []
-    aside = f"; as many rows of real data are {short(floor.value)} off by chance" if floor else ""
+    aside = f"; as many rows of real data lie {short(floor.value)} from it by chance" if floor else ""
     return [f"Its mode masses are within {apart} of the truth in total variation{aside}."]
+
+
+def _draws(best: Standing, records: Sequence[Record], name: Callable[[Record], str]) -> list[str]:
+    """Whose draws are nearest to the data: the best likelihood need not have them."""
+    found = [(metric["value"], r) for r in records if (metric := r["metrics"].get("energy_distance")) and metric["value"] is not None]
+    mine = pooled(best.records, "energy_distance")
+    if mine is None or not found:
+        return []
+    nearest = min(found, key=lambda pair: pair[0])[1]
+    if nearest["model"] == best.model:
+        return [f"No other model's draws lie nearer to the data (energy distance {mine})."]
+    other = nearest["metrics"]["energy_distance"]
+    apart = float(mine.value) - other["value"] > Z95 * math.hypot(float(mine.stderr or 0.0), other["stderr"] or 0.0)
+    said = f"energy distance {number(other)}, against {mine}{'' if apart else ', within the noise'}"
+    return [f"For draws alone, those of {name(nearest)} lie nearest to the data ({said})."]
 
 
 def _behind(other: Standing, best: Standing, found: Estimate) -> str:
@@ -93,8 +110,8 @@ def _too_good(records: Sequence[Record], name: Callable[[Record], str]) -> list[
     least, best = min(exact, key=lambda pair: pair[0])
     below = [(r, metric) for r, metric in known if not _of_exact(r) and metric["value"] < least]
     return [
-        f"{name(r)}: its NLL lies below {number(best['metrics']['nll'])} of {name(best)}, the lowest "
-        f"with an exact constant, but it is {_softness(metric)}."
+        f"{name(r)}: its likelihood is estimated, not computed: {_softness(metric)}. That it beats {name(best)}, whose NLL of "
+        f"{number(best['metrics']['nll'])} is the lowest that is computed, rests on that."
         for r, metric in below
     ]
 
@@ -106,9 +123,9 @@ def _of_exact(record: Record) -> bool:
 
 def _softness(metric: Mapping[str, Any]) -> str:
     if metric["evidence"] == Evidence.INTERVAL.value:
-        return f"known to an interval only, {metric['lo']:.4g} to {metric['hi']:.4g}, and that as far as the walkers met every mode"
+        return f"the NLL lies between {metric['lo']:.4g} and {metric['hi']:.4g} (95 %) if the annealed walkers met every mode"
     meaning = BADGES[metric["evidence"]]
-    return f"marked {meaning.word}: {meaning.meaning}"
+    return f"{meaning.word}, {meaning.meaning[0].lower()}{meaning.meaning[1:].rstrip('.')}"
 
 
 def _cautions(record: Record, name: str) -> list[str]:
