@@ -134,6 +134,27 @@ def test_missing_numbers_leave_the_page_whole() -> None:
     assert "not established" in table([bad, failed], plain=True)
 
 
+def test_models_that_are_not_in_a_table_are_named() -> None:
+    held = content()
+    page = render(held)
+    absent = [model for model in held.card.models if model not in {r["model"] for r in held.records if r["dataset"] == "digits"}]
+    assert absent and f"or were not fitted: {', '.join(absent)}." in page
+
+
+def test_whose_draws_are_nearest_is_told() -> None:
+    """Nearer by more than both errors allow, by less, and those of the best likelihood itself."""
+
+    def told(far: float, near: float) -> str:
+        best, other = fit(1.0), fit(1.5)
+        for (held, _), distance in ((best, far), (other, near)):
+            held["energy_distance"] = Estimate(distance, 0.01).record()
+        return " ".join(judged({"flow": [best], "rbm": [other]}).reasons)
+
+    assert "those of rbm lie nearest to the data (energy distance 0.100(10), against 0.200(10))" in told(0.2, 0.1)
+    assert "those of rbm lie nearest to the data (energy distance 0.190(10), against 0.200(10), within the noise)" in told(0.2, 0.19)
+    assert "No other model's draws lie nearer to the data (energy distance 0.100(10))" in told(0.1, 0.2)
+
+
 def test_the_table_is_plain_where_there_is_no_terminal() -> None:
     text = table(content().records, plain=True)
     assert "\x1b" not in text

@@ -98,7 +98,7 @@ def _absent(content: Content, records: Iterable[Record]) -> str:
     """Models of the card that are not in the table."""
     here = {record["model"] for record in records}
     absent = [model for model in content.card.models if model not in here]
-    return f" Not compared here, for they do not take data of this kind: {', '.join(absent)}." if absent else ""
+    return f" Not in this table, for they take no data of this kind or were not fitted: {', '.join(absent)}." if absent else ""
 
 
 def _blind(content: Content, records: Iterable[Record]) -> str:
