@@ -151,6 +151,8 @@ def test_a_flow_is_fitted_to_an_energy() -> None:
     assert -1e-4 < fitted.history["score"][-1] + float(need(wide, Normalised, "test").log_z()) < 0.01
     with pytest.raises(ValueError, match="cannot be fitted to an energy on"):
         fit(flow, Normal(jnp.zeros(3), jnp.ones(3)), budget=1000, progress=Silent(), key=KEY)
+    with pytest.raises(ValueError, match="MaximumLikelihood with an energy in place of data"):
+        fit(flow, wide, objective=flow.objective(), budget=1000, progress=Silent(), key=KEY)
     with pytest.raises(TypeError, match="Pushforward"):
         fit(Autoregressive.on(Reals(2), (), key=KEY), wide, budget=1000, progress=Silent(), key=KEY)
 

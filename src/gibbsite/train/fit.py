@@ -106,13 +106,18 @@ def fit(
     the score is `E_q [U + log q]`, an upper bound of `-log Z` in expectation.
 
     Raises:
-        ValueError: the data, or the energy, do not fit the model's space, or the budget is smaller than one step.
+        ValueError: the data, or the energy, do not fit the model's space; the budget is smaller than one step; an objective is given with
+            an energy.
         TypeError: the law of a model that is to be fitted to an energy is no `Pushforward`.
         CheckpointError: the folder holds another training run.
     """
     begun = time.perf_counter()
     if isinstance(data, AbstractEnergy):
-        objective, held = objective or ReverseKL(data), without_data(model, data, batch_size)
+        if objective is not None:
+            raise ValueError(
+                f"objective={type(objective).__name__} with an energy in place of data: leave it out, for it would see no data."
+            )
+        objective, held = ReverseKL(data), without_data(model, data, batch_size)
     else:
         objective, held = objective or model.objective(), prepare(model, data)
     plan = plan_for(objective, len(held.train), budget=budget, batch_size=batch_size, learning_rate=learning_rate, ema=ema)
