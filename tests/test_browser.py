@@ -176,6 +176,25 @@ def test_panels_move_and_zoom_by_the_keyboard(wide: Opened) -> None:
     assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("Landscape of truth")
 
 
+def test_the_wheel_scrolls_the_page_and_zooms_with_ctrl(wide: Opened) -> None:
+    page = explore(wide)
+    plot = page.locator(f"{EXPLORER} .plot").first
+    plot.scroll_into_view_if_needed()
+    plot.hover()
+    across = f"document.querySelector('{EXPLORER} .plot').layout.xaxis.range"
+    before, place = page.evaluate(across), page.evaluate("scrollY")
+    page.mouse.wheel(0, 120)
+    page.wait_for_function(f"scrollY !== {place}")
+    assert page.evaluate(across) == before
+    plot.hover()
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -120)
+    page.keyboard.up("Control")
+    page.wait_for_function(f"{across}[1] - {across}[0] < {before[1] - before[0]}")
+    plot.focus()
+    page.keyboard.press("0")
+
+
 def test_panels_move_together(wide: Opened) -> None:
     page = explore(wide)
     page.evaluate(f"Plotly.relayout(document.querySelector('{EXPLORER} .plot'), {{'xaxis.range': [0, 2], 'yaxis.range': [1, 3]}})")

@@ -150,8 +150,8 @@ def test_whose_draws_are_nearest_is_told() -> None:
             held["energy_distance"] = Estimate(distance, 0.01).record()
         return " ".join(judged({"flow": [best], "rbm": [other]}).reasons)
 
-    assert "those of rbm lie nearest to the data (energy distance 0.100(10), against 0.200(10))" in told(0.2, 0.1)
-    assert "those of rbm lie nearest to the data (energy distance 0.190(10), against 0.200(10), within the noise)" in told(0.2, 0.19)
+    assert "those of rbm lie nearest to the data: energy distance 0.100(10), that of flow is 0.200(10). " in told(0.2, 0.1)
+    assert "those of rbm lie nearest to the data: energy distance 0.190(10), that of flow is 0.200(10); chance alone" in told(0.2, 0.19)
     assert "No other model's draws lie nearer to the data (energy distance 0.100(10))" in told(0.1, 0.2)
 
 

@@ -222,6 +222,21 @@ def test_chunks_run_one_program(kernel, energy, programs, monkeypatch: pytest.Mo
     assert len(traces) == programs
 
 
+def test_another_step_size_traces_nothing_anew() -> None:
+    """Neither the programs that run nor the shapes that are looked at before."""
+    traces = []
+
+    def counted(centre, x):
+        traces.append(1)
+        return jnp.sum((x - centre) ** 2)
+
+    energy = Callable(counted, 1.0, Reals(3))
+    for step in (0.3, 0.2):
+        before = len(traces)
+        sample(MALA(step), energy, chains=2, warmup=2, draws=4, progress=Silent(), key=KEY)
+    assert 0 < before == len(traces)
+
+
 def test_interruption_closes_the_bar() -> None:
     bar = Impatient()
     with pytest.raises(KeyboardInterrupt):

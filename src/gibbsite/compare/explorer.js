@@ -62,6 +62,7 @@
       place.querySelector("b").textContent = ground.name;
       place.querySelector(".plot").setAttribute("aria-label", `Landscape of ${ground.name}: arrows move, plus and minus zoom, 0 returns`);
       place.querySelector(".plot").addEventListener("keydown", pressed);
+      place.addEventListener("wheel", event => { if (!event.ctrlKey) event.stopPropagation(); }, true);  // the page scrolls
       places.set(ground, place);
       return place;
     };

@@ -86,8 +86,8 @@ aria-label="beta, the inverse temperature">cold <output>1.00</output></label><bu
 <label><input type="radio" name="size" value="large">large</label></fieldset>
 </form>
 <div class="grounds"></div>
-<p class="small">Drag to move, turn the wheel or pinch to zoom, double-click to return; or focus a panel and use the arrows, plus and
-minus, and 0. All panels move together. Below each panel, in nats, at this temperature
+<p class="small">Drag to move, pinch or turn the wheel with Ctrl to zoom, double-click to return; or focus a panel and use the
+arrows, plus and minus, and 0. All panels move together. Below each panel, in nats, at this temperature
 and on the whole window, however far you zoom: mean energy, entropy, and heat capacity. At beta = 1 the energy is -log p(x){unknown}.</p>
 <script type="application/json">{data}</script>
 </div>"""

@@ -48,7 +48,7 @@ def verdict(dataset: str, records: Sequence[Record], arrays: Arrays) -> Verdict:
     rivals = tuple(other.model for other, found in gaps if not separated(found))
     cautions += tuple(_too_good(records, name))
     behind = [_behind(other, best, found) for other, found in gaps if other is rest[0] or other.model in rivals]
-    reasons = (_likelihood(best), *_closeness(best), *_draws(best, records, name), *behind)
+    reasons = (_likelihood(best), *_closeness(best), *_draws(best, records), *behind)
     return Verdict(dataset, best.model, reasons, cautions, rivals)
 
 
@@ -63,7 +63,7 @@ def _likelihood(best: Standing) -> str:
     bound = {"lower bound": "at least ", "upper bound": "at most "}.get(best.evidence.value, "")
     over = f", the mean of {len(best.records)} fits" if len(best.records) > 1 else ""
     word = BADGES[best.evidence.value].word
-    text = f"{best.model} has the lowest test NLL: {bound}{value} nats per example ({word}{over})"
+    text = f"{best.model} has the lowest test NLL: {bound}{value} nats per example (evidence: {word}{over})"
     return f"{text}, {bound}{kl} above the truth." if kl else f"{text}."
 
 
@@ -75,19 +75,21 @@ def _closeness(best: Standing) -> list[str]:
     return [f"Its mode masses are within {apart} of the truth in total variation{aside}."]
 
 
-def _draws(best: Standing, records: Sequence[Record], name: Callable[[Record], str]) -> list[str]:
+def _draws(best: Standing, records: Sequence[Record]) -> list[str]:
     """Whose draws are nearest to the data: the best likelihood need not have them."""
-    found = [(metric["value"], r) for r in records if (metric := r["metrics"].get("energy_distance")) and metric["value"] is not None]
-    mine = pooled(best.records, "energy_distance")
-    if mine is None or not found:
+    models = dict.fromkeys(record["model"] for record in records)
+    found = {m: pooled([r for r in records if r["model"] == m], "energy_distance") for m in models}
+    known = {model: apart for model, apart in found.items() if apart is not None}
+    mine = known.get(best.model)
+    if mine is None:
         return []
-    nearest = min(found, key=lambda pair: pair[0])[1]
-    if nearest["model"] == best.model:
+    nearest = min(known, key=lambda model: float(known[model].value))
+    if nearest == best.model:
         return [f"No other model's draws lie nearer to the data (energy distance {mine})."]
-    other = nearest["metrics"]["energy_distance"]
-    apart = float(mine.value) - other["value"] > Z95 * math.hypot(float(mine.stderr or 0.0), other["stderr"] or 0.0)
-    said = f"energy distance {number(other)}, against {mine}{'' if apart else ', within the noise'}"
-    return [f"For draws alone, those of {name(nearest)} lie nearest to the data ({said})."]
+    other = known[nearest]
+    sure = float(mine.value) - float(other.value) > Z95 * math.hypot(float(mine.stderr or 0.0), float(other.stderr or 0.0))
+    aside = "" if sure else "; chance alone may part them so far"
+    return [f"For draws alone, those of {nearest} lie nearest to the data: energy distance {other}, that of {best.model} is {mine}{aside}."]
 
 
 def _behind(other: Standing, best: Standing, found: Estimate) -> str:
@@ -110,8 +112,8 @@ def _too_good(records: Sequence[Record], name: Callable[[Record], str]) -> list[
     least, best = min(exact, key=lambda pair: pair[0])
     below = [(r, metric) for r, metric in known if not _of_exact(r) and metric["value"] < least]
     return [
-        f"{name(r)}: its likelihood is estimated, not computed: {_softness(metric)}. That it beats {name(best)}, whose NLL of "
-        f"{number(best['metrics']['nll'])} is the lowest that is computed, rests on that."
+        f"{name(r)}: its likelihood is estimated, not computed: {_softness(metric)}. That its NLL lies below the lowest that is "
+        f"computed, {number(best['metrics']['nll'])} of {name(best)}, rests on that."
         for r, metric in below
     ]
 

@@ -40,7 +40,7 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
-    Column("NLL", "nll", None, True, "test negative log-likelihood, nats per example"),
+    Column("NLL", "nll", None, True, "test negative log-likelihood, nats per example; below 0 where the density of most rows exceeds 1"),
     Column(
         "bits/dim",
         "bits_per_dim",
@@ -51,13 +51,25 @@ COLUMNS = (
     Column("KL", "kl", None, True, "Kullback-Leibler divergence KL(truth || model), nats"),
     Column("mode TV", "mode_tv", "mode_tv_floor", False, "total variation between the mode masses of draws and the truth"),
     Column("energy dist.", "energy_distance", "energy_distance_floor", False, "energy distance of draws from test data"),
-    Column("C2ST", "c2st", "c2st_floor", False, "held-out accuracy of a classifier of draws against test data: 0.5 if it cannot tell"),
-    Column("MMD²", "mmd", "mmd_floor", False, "squared maximum mean discrepancy of draws from test data"),
+    Column(
+        "C2ST",
+        "c2st",
+        "c2st_floor",
+        False,
+        "classifier two-sample test: held-out accuracy of telling draws from test data, 0.5 if nothing tells them apart",
+    ),
+    Column("MMD²", "mmd", "mmd_floor", False, "maximum mean discrepancy of draws from test data, squared"),
     Column("sliced W²", "sliced_wasserstein", "sliced_wasserstein_floor", False, "squared Wasserstein distance, averaged over directions"),
     Column("precision", "precision", "precision_floor", False, "share of draws that lie among the data"),
-    Column("recall", "recall", "recall_floor", False, "share of data that lie among the draws"),
+    Column(
+        "recall",
+        "recall",
+        "recall_floor",
+        False,
+        "share of data that lie among the draws: may be 0 beside a high coverage, where draws crowd closer together than data",
+    ),
     Column("coverage", "coverage", "coverage_floor", False, "share of data with a draw nearby: falls with every mode that is missed"),
-    Column("copies", "memorisation", None, False, "share of draws nearer to training than to test rows: 0.5 if none is copied"),
+    Column("copies", "memorisation", None, False, "share of draws nearer to training than to test rows: near 0.5 if none is copied"),
     Column("curl", "curl", None, False, "antisymmetric share of the score's Jacobian: 0 for the gradient of an energy"),
 )
 SPARE = (  # left out where the terminal is narrow, the last first; the report has them

@@ -2,7 +2,7 @@
 
 import abc
 
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Key, PyTree
 
 from gibbsite.core import AbstractEnergy, Capability, Normalised, Sampleable, need
 
@@ -16,11 +16,11 @@ class AbstractMapped(AbstractEnergy):
     energy: AbstractEnergy
 
     @abc.abstractmethod
-    def forward(self, z: Float[Array, "*x"]) -> Float[Array, "*x"]:
+    def forward(self, z: PyTree[Array]) -> PyTree[Array]:
         """`x`, in the coordinates of the energy."""
 
     @abc.abstractmethod
-    def inverse(self, x: Float[Array, "*x"]) -> Float[Array, "*x"]:
+    def inverse(self, x: PyTree[Array]) -> PyTree[Array]:
         """The z whose `forward` is x."""
 
     def views(self) -> tuple[Capability, ...]:
@@ -31,5 +31,5 @@ class AbstractMapped(AbstractEnergy):
             return (view,)
         return (Sampleable(self._sample),) if isinstance(view, Sampleable) else ()
 
-    def _sample(self, *, key: Key[Array, ""]) -> Float[Array, "*x"]:
+    def _sample(self, *, key: Key[Array, ""]) -> PyTree[Array]:
         return self.inverse(need(self.energy, Sampleable, type(self).__name__).sample(key=key))

@@ -22,7 +22,7 @@ from gibbsite.core import (
     capability,
     discrete,
 )
-from gibbsite.samplers.shapes import shape_of_info, shape_of_state
+from gibbsite.samplers.shapes import shape_of_energy, shape_of_info, shape_of_state
 from gibbsite.samplers.slope import SlopeState
 
 FEW = 4  # coordinates that a sentence tells one by one
@@ -55,7 +55,7 @@ def check_parts(kernel: Any, energy: Any) -> None:
     if not isinstance(kernel, AbstractKernel):
         raise TypeError(f'{kernel!r} is not a kernel: give one, such as MALA(0.1), or "auto".')
     with _compiling(type(energy).__name__):
-        _check_scalar(energy, eqx.filter_eval_shape(energy, energy.space.struct()))
+        _check_scalar(energy, shape_of_energy(energy))
     _check_views(energy)
     state = shape_of_state(kernel, energy)
     try:

@@ -1,10 +1,15 @@
-"""What a kernel's states and reports look like, without any arithmetic: traced once a process for kernels and energies of one kind."""
+"""What energies, states and reports look like, without any arithmetic: traced once a process for kernels and energies of one kind."""
 
 import equinox as eqx
 import jax
 from jaxtyping import Array, Key, PyTree
 
 from gibbsite.core import AbstractEnergy, AbstractKernel, Info
+
+
+def shape_of_energy(energy: AbstractEnergy) -> PyTree:
+    """What the energy of one configuration is, a scalar as it should be or not."""
+    return eqx.filter_eval_shape(_energy, energy, energy.space.struct())
 
 
 def shape_of_state(kernel: AbstractKernel, energy: AbstractEnergy) -> PyTree:
@@ -22,6 +27,11 @@ def _key() -> jax.ShapeDtypeStruct:
 
 
 # Compiled functions that are never run: they remember what they traced.
+@eqx.filter_jit
+def _energy(energy: AbstractEnergy, x: PyTree) -> PyTree:
+    return energy(x)
+
+
 @eqx.filter_jit
 def _init(kernel: AbstractKernel, energy: AbstractEnergy, x: PyTree, key: Key[Array, ""]) -> PyTree:
     return kernel.init(energy, x, key=key)
