@@ -8,7 +8,7 @@ from benchmarks.race import Race, Ready
 
 K, K_C = 0.4, 0.440686793509771513
 SIDE, COPIES, SWEEPS = 512, 32, 800
-LARGE, TURNS = 1024, 10
+LARGE, TURNS = 1024, 40
 SITES, CHAINS, ROUNDS = 4096, 32, 2000
 TENTH = 10  # the energy is observed after so many sweeps, by us alone
 

@@ -125,10 +125,11 @@ def _check_views(energy: AbstractEnergy) -> None:
 
 @eqx.filter_jit
 def _numbers(energy: AbstractEnergy) -> tuple[Int[Array, "bonds 2"], list[Float[Array, "blocks *x"]]]:
-    """The bonds of an energy, and the blocks of its views."""
+    """The bonds of an energy, those of a grid (which nobody gave) left out, and the blocks of its views."""
     bonds = capability(energy, Pairwise)
     views = (capability(energy, Conditionals), capability(energy, LocalFields))
-    return jnp.zeros((0, 2), int) if bonds is None else bonds.edges, [view.blocks for view in views if view is not None]
+    given = jnp.zeros((0, 2), int) if bonds is None or bonds.grid is not None else bonds.edges
+    return given, [view.blocks for view in views if view is not None]
 
 
 def _check_blocks(name: str, blocks: np.ndarray, shape: tuple[int, ...]) -> None:

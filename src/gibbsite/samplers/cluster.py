@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from gibbsite.core import AbstractEnergy, Info, Pairwise, Torus, discrete, need, no_work, values, wrapped
+from gibbsite.core import AbstractEnergy, Info, Pairwise, Torus, as_float, discrete, need, no_work, values, wrapped
 from gibbsite.samplers.labels import clusters
-from gibbsite.samplers.lanes import uniform
+from gibbsite.samplers.lanes import coins, uniform
 from gibbsite.samplers.metropolis import metropolis
 from gibbsite.samplers.sites import AbstractSiteKernel, SiteState, by_level, level_of
 
@@ -44,7 +44,7 @@ class SwendsenWang(AbstractSiteKernel):
     def step(self, energy: AbstractEnergy, state: SiteState, *, key: Key[Array, ""]) -> tuple[SiteState, Info]:
         close, turn = jax.random.split(key)
         view, x = need(energy, Pairwise, "SwendsenWang"), state.position
-        closed = _closed(_cost(energy, view, x), close)
+        closed = _closed(_chance(energy, view, x), close)
         found = clusters(view, closed, x.size)
         places = _heat_bath(energy, view, x, found.number, turn)
         extra = {"cluster_size": found.size, "bonds": _number(closed)}
@@ -74,7 +74,7 @@ class Wolff(AbstractSiteKernel):
         way, close, seed, coin = jax.random.split(key, 4)
         view, x = need(energy, Pairwise, "Wolff"), state.position
         turn = (_reflection if isinstance(energy.space, Torus) else _shift)(energy, view, x, way)
-        closed = _closed(turn.cost, close)
+        closed = _closed(turn.chance, close)
         label = clusters(view, closed, x.size).number
         inside = (label == label[jax.random.randint(seed, (), 0, x.size)]).reshape(x.shape)
         new = SiteState(jnp.where(inside, turn.turned, x))
@@ -87,10 +87,10 @@ Parts = list[Float[Array, "..."]]  # of the bonds, as a view has them
 
 
 class _Turn(NamedTuple):
-    """x with all sites turned, what each bond costs if one of its sites turns, what each site gains alone (in log weight)."""
+    """x with all sites turned, the chance that a bond is closed, what each site gains alone (in log weight)."""
 
     turned: Float[Array, "*x"]
-    cost: Parts
+    chance: Parts
     gain: Float[Array, "*x"]
 
 
@@ -102,25 +102,31 @@ def _checked(user: str, energy: AbstractEnergy, x: Array) -> Array:
     return eqx.error_if(x, negative, f"{user} met a bond that favours unequal levels (a negative gap): {remedy}.")
 
 
-def _closed(cost: Parts, key: Key[Array, ""]) -> list[Bool[Array, "..."]]:
-    ends = list(accumulate(part.size for part in cost))
+def _closed(chance: Parts, key: Key[Array, ""]) -> list[Bool[Array, "..."]]:
+    ends = list(accumulate(part.size for part in chance))
     drawn = jnp.split(uniform((ends[-1],), key=key), ends[:-1])  # at once: to compile a generator takes longer than to run it
-    return [noise.reshape(part.shape) < -jnp.expm1(-part) for noise, part in zip(drawn, cost, strict=True)]
+    return [noise.reshape(part.shape) < part for noise, part in zip(drawn, chance, strict=True)]
 
 
 def _number(closed: list[Bool[Array, "..."]]) -> Float[Array, ""]:
-    return sum((jnp.sum(part, dtype=jnp.result_type(float)) for part in closed), jnp.zeros(()))
+    """Counted in whole numbers, which compilers add side by side."""
+    return as_float(sum((jnp.sum(part, dtype=int) for part in closed), jnp.zeros((), int)))
 
 
-def _cost(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"]) -> Parts:
-    """The gap of a bond of equal sites; minus the gap of one of unequal sites, where there are but two values."""
+def _chance(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"]) -> Parts:
+    """`1 - exp(-cost)`, by the gap of a bond of equal sites, by minus the gap of one of unequal sites, where there are but two values.
+
+    Neither depends on x: the exponentials are not taken anew at every step.
+    """
     two = len(values(energy.space)) == 2
     parts = zip(view.ends(x), view.parts(view.gaps), strict=True)
-    return [jnp.where(one == other, gaps, -gaps if two else 0.0) for (one, other), gaps in parts]
+    return [jnp.where(one == other, -jnp.expm1(-gaps), -jnp.expm1(gaps) if two else 0.0) for (one, other), gaps in parts]
 
 
 def _heat_bath(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"], number: Int[Array, " sites"], key: Key[Array, ""]) -> Array:
     """By how many places the cluster of each number moves up, drawn from what its sites gain."""
+    if view.alone is None and len(values(energy.space)) == 2:
+        return coins((x.size,), key=key)
     if view.alone is None:
         levels = len(values(energy.space))
         return jnp.floor(levels * uniform((x.size,), key=key)).astype(jnp.int8 if levels < 128 else int)
@@ -148,13 +154,13 @@ def _moved_up(energy: AbstractEnergy, x: Float[Array, "*x"], places: Int[Array, 
 def _shift(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"], key: Key[Array, ""]) -> _Turn:
     """All sites up by the same number of places, from 1 to one less than there are levels."""
     places = jax.random.randint(key, (), 1, len(values(energy.space)))
-    return _Turn(_moved_up(energy, x, places), _cost(energy, view, x), _gains(energy, view, x)[..., places])
+    return _Turn(_moved_up(energy, x, places), _chance(energy, view, x), _gains(energy, view, x)[..., places])
 
 
 def _reflection(energy: AbstractEnergy, view: Pairwise, x: Float[Array, "*x"], key: Key[Array, ""]) -> _Turn:
     """All rotors with their part along one direction turned round: `a -> pi + 2 direction - a`."""
     direction = jax.random.uniform(key, minval=-jnp.pi, maxval=jnp.pi)
     part = jnp.cos(x - direction)
-    cost = [gaps * one * other for (one, other), gaps in zip(view.ends(part), view.parts(view.gaps), strict=True)]
+    chance = [-jnp.expm1(-gaps * one * other) for (one, other), gaps in zip(view.ends(part), view.parts(view.gaps), strict=True)]
     pull = 0.0 if view.alone is None else view.alone @ jnp.stack([jnp.cos(direction), jnp.sin(direction)])
-    return _Turn(wrapped(jnp.pi + 2 * direction - x), cost, -2 * pull * part)
+    return _Turn(wrapped(jnp.pi + 2 * direction - x), chance, -2 * pull * part)

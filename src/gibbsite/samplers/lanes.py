@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, UInt32
+from jaxtyping import Array, Float, Int8, Key, UInt32
 
 Words = UInt32[Array, "*lanes"]
+WORD = 32  # bits
 FINE = 24  # binary digits of a probability
 FEW_TURNS = 8  # words of a lane for which it is not worth starting
 
@@ -80,6 +81,14 @@ def words(shape: tuple[int, ...], *, key: Key[Array, ""]) -> Words:
     state = lanes((-(-number // turns),), key=key)
     _, drawn = jax.lax.scan(lambda state, _: advance(state)[::-1], state, None, length=turns)
     return drawn.ravel()[:number].reshape(shape)
+
+
+def coins(shape: tuple[int, ...], *, key: Key[Array, ""]) -> Int8[Array, "*shape"]:
+    """0 or 1, a bit of a word each."""
+    number = math.prod(shape)
+    drawn = words((-(-number // WORD),), key=key)
+    bits = (drawn[:, None] >> jnp.arange(WORD, dtype=jnp.uint32)) & 1
+    return bits.astype(jnp.int8).ravel()[:number].reshape(shape)
 
 
 def uniform(shape: tuple[int, ...], *, key: Key[Array, ""]) -> Float[Array, "*shape"]:
