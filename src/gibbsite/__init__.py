@@ -8,7 +8,7 @@ from gibbsite import core, data, energies, metrics, models, nets, objectives, sa
 from gibbsite.compare import compare
 from gibbsite.core import Callable, Estimate, Tempered, capability, log_prob
 from gibbsite.samplers import sample
-from gibbsite.thermo import anneal, bar, quadrature
+from gibbsite.thermo import anneal, bar, certify, quadrature
 from gibbsite.train import fit, load
 
 __version__ = "0.1.0"
@@ -20,6 +20,7 @@ __all__ = [
     "anneal",
     "bar",
     "capability",
+    "certify",
     "compare",
     "core",
     "data",

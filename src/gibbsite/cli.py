@@ -19,7 +19,7 @@ from gibbsite.compare.store import FullError
 from gibbsite.compare.summary import lines
 from gibbsite.compare.table import show
 from gibbsite.data import DataError
-from gibbsite.simulate import KERNELS, TARGETS, Simulation, check_folder, limit, settings_of, simulate
+from gibbsite.simulate import KERNELS, TARGETS, Simulation, check_folder, constant, limit, settings_of, simulate
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 ABOUT = "Energies defined, sampled, normalised, learned from data, and compared."
@@ -155,6 +155,47 @@ def sample(
     typer.echo(done.json() if as_json else str(done))
     if out is not None:
         _written(done, out, err=as_json)
+
+
+@app.command("log-z", epilog="Example: gibbsite log-z ising --set side=32 --beta 0.44 --route sampled --json")
+def log_z(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help=f"One of {', '.join(TARGETS)}; or file.py:name.")],
+    *,
+    settings: Settings = None,
+    beta: Annotated[float, typer.Option(help="Inverse temperature.")] = 1.0,
+    route: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A route's name, exact or sampled; may be given again. Default: all exact ones, else all sampled ones."
+        ),
+    ] = None,
+    walkers: Annotated[int, typer.Option(help="Of each round of the sampled routes.")] = 1024,
+    width: Annotated[float, typer.Option(help="Sampled routes go on until the interval is as narrow.")] = 0.1,
+    seconds: Annotated[float, typer.Option(help="Or until the next round would end later than this.")] = 60.0,
+    level: Annotated[float, typer.Option(help="Of the interval.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="Of the random numbers.")] = 0,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Certify log Z of an energy: exact, established by three routes that agree, or not established, and why."""
+    try:
+        done = constant(
+            target,
+            settings_of(settings or ()),
+            beta=beta,
+            routes=route,
+            walkers=walkers,
+            width=width,
+            seconds=seconds,
+            level=level,
+            seed=seed,
+        )
+    except (ValueError, TypeError) as error:
+        _refuse(error, debug=debug)
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    typer.echo(done.json() if as_json else str(done))
 
 
 @app.command(epilog="Example: gibbsite report gibbsite-default")

@@ -54,6 +54,7 @@ class Status(enum.Enum):
     CONSTANT = "The observable never varied, so its error is unknown: the chains may be stuck; start them wide, or temper."
     UNADJUSTED = "The moves were unadjusted, so means are biased by the step size: use MALA, or weights from the work."
     INFINITE_VARIANCE = "The estimator's variance may be infinite here: use states in between, or Bennett's method."
+    DRIFTING = "Chains run farther and farther away, so Z may be infinite: give the energy a space with bounds, or walls."
     TOO_SHORT = "Too few draws for an error bar: draw for 300 autocorrelation times, or use 16 chains and more."
 
 

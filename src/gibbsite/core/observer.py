@@ -170,7 +170,7 @@ def diagnose(acc: Moments) -> Diagnosis:
     variance, dof, enough = _variance_of_mean(first, spread, total)
     known = (spread > 0) & (variance > 0)
     ess = np.where(known, spread / np.where(known, variance, 1.0), np.nan)
-    rhat = _split_rhat(first, spread)
+    rhat = _rhat_of_batches(first, spread)
     status = _status(mean, spread, rhat, enough=enough)
     value, stderr = (float(v) if np.ndim(v) == 0 else v for v in (mean, np.where(spread > 0, np.sqrt(variance), np.nan)))
     half = _student_quantile(0.95, max(dof, 1)) * stderr
@@ -229,7 +229,7 @@ def _batch_means(means: np.ndarray, spread: Any, total: float) -> tuple[np.ndarr
     return variance, dof, False
 
 
-def _split_rhat(means: np.ndarray, spread: np.ndarray | np.floating) -> np.ndarray:
+def _rhat_of_batches(means: np.ndarray, spread: np.ndarray | np.floating) -> np.ndarray:
     """sqrt(var+ / W) with each chain cut in two; 1 where nothing varies."""
     half = means.shape[1] // 2
     if half == 0:
@@ -239,6 +239,11 @@ def _split_rhat(means: np.ndarray, spread: np.ndarray | np.floating) -> np.ndarr
     within = np.maximum(spread - between, 0.0)
     ratio = np.divide(between, within, out=np.full_like(within, np.inf), where=within > 0)
     return np.where(spread > 0, np.sqrt(1 + ratio), 1.0)
+
+
+def split_rhat(values: Float[np.ndarray, "chains draws *f"]) -> np.ndarray:
+    """Split R-hat of recorded values: each draw is a batch of its own."""
+    return _rhat_of_batches(values, np.var(values, axis=(0, 1)))
 
 
 def _student_quantile(level: float, dof: int) -> float:

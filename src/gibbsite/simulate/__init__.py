@@ -1,9 +1,10 @@
-"""`gibbsite sample`: a listed energy, or one of the user's, sampled, with its usual observables, figures and JSON."""
+"""`gibbsite sample` and `gibbsite log-z`: a listed energy, or one of the user's, sampled and observed, or its log Z certified."""
 
+from gibbsite.simulate.constant import Constant, constant
 from gibbsite.simulate.file import TargetError
 from gibbsite.simulate.kernels import KERNELS
 from gibbsite.simulate.run import simulate
 from gibbsite.simulate.simulation import Simulation, check_folder
 from gibbsite.simulate.targets import TARGETS, limit, settings_of
 
-__all__ = ["KERNELS", "TARGETS", "Simulation", "TargetError", "check_folder", "limit", "settings_of", "simulate"]
+__all__ = ["KERNELS", "TARGETS", "Constant", "Simulation", "TargetError", "check_folder", "constant", "limit", "settings_of", "simulate"]

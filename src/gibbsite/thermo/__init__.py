@@ -4,26 +4,36 @@ Every result is an `Estimate` of a log Z, or of a difference of two, in nats.
 """
 
 from gibbsite.thermo.annealing import Annealing, Ladder, anneal, anneal_reverse, annealed_langevin
+from gibbsite.thermo.certificate import Certificate, Route
+from gibbsite.thermo.certify import certify
 from gibbsite.thermo.exact import enumerate_log_z, quadrature
+from gibbsite.thermo.exchange import Exchange, exchange
 from gibbsite.thermo.kaufman import kaufman, kaufman_energy, kaufman_heat_capacity
 from gibbsite.thermo.marginal import Marginals, Sandwich, importance_bound, marginal, marginal_reverse, sandwich
 from gibbsite.thermo.perturbation import bar, exponential_average
 from gibbsite.thermo.resampling import multinomial, residual, ssp, systematic
 from gibbsite.thermo.smc import Population, smc
+from gibbsite.thermo.stones import Stones, stepping_stones
 from gibbsite.thermo.weights import effective_samples, log_mean
 
 __all__ = [
     "Annealing",
+    "Certificate",
+    "Exchange",
     "Ladder",
     "Marginals",
     "Population",
+    "Route",
     "Sandwich",
+    "Stones",
     "anneal",
     "anneal_reverse",
     "annealed_langevin",
     "bar",
+    "certify",
     "effective_samples",
     "enumerate_log_z",
+    "exchange",
     "exponential_average",
     "importance_bound",
     "kaufman",
@@ -38,5 +48,6 @@ __all__ = [
     "sandwich",
     "smc",
     "ssp",
+    "stepping_stones",
     "systematic",
 ]

@@ -1,0 +1,234 @@
+"""`certify`: log Z by every exact route that an energy has, or by three sampled ones that must agree.
+
+The sampled routes share a path and the temperatures and kernels that a pilot population was tuned to, and nothing else, so that their
+errors are independent:
+
+* `annealing`: annealed importance sampling on a finer schedule, `anneal`; both ways and Bennett's ratio where the energy can be drawn from;
+* `population`: walkers weighed, resampled and moved, `smc`;
+* `stones`: replica exchange and Bennett's ratio between neighbours, `stepping_stones`.
+
+They fail in different ways: the first two know only what came down from the base, the third only what its replicas have met, and
+each tells by its weights, its families or its R-hat when it has failed. What none of them ever met, none of them can miss.
+Rounds with keys of their own are added until the interval is narrow enough or the time is over.
+"""
+
+import math
+import time
+from collections.abc import Callable as Function
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from gibbsite.core import AbstractEnergy, AbstractPath, Estimate, Evidence, Sampleable, Status, capability, draw
+from gibbsite.core.keys import chain_keys
+from gibbsite.samplers import Progress, Silent
+from gibbsite.samplers.checks import check_energy, check_key
+from gibbsite.thermo.annealing import Ladder, anneal, anneal_reverse
+from gibbsite.thermo.certificate import Certificate, Route, judge
+from gibbsite.thermo.exact import exact_routes
+from gibbsite.thermo.outset import outset
+from gibbsite.thermo.perturbation import bar
+from gibbsite.thermo.smc import smc
+from gibbsite.thermo.stones import stepping_stones
+from gibbsite.thermo.weights import log_mean
+
+PILOT = 256  # walkers
+CESS = 0.9  # of the pilot's stages
+MOVES = 3  # at every temperature
+FINER = 6  # steps of annealing in a stage of the pilot
+COARSER = 2  # stages between two neighbouring stones
+POPULATIONS = 16
+MOST = 200  # rounds
+
+
+class Problem(NamedTuple):
+    """A path with the temperatures and kernels that a pilot was tuned to, and the walkers of a round."""
+
+    path: AbstractPath
+    ladder: Ladder
+    times: Float[np.ndarray, " times"]
+    walkers: int
+
+    def at(self, index: np.ndarray) -> Ladder:
+        """The kernels of these times."""
+        return Ladder(jax.tree.map(lambda a: a[index], self.ladder.kernel))
+
+
+def certify(
+    energy: AbstractEnergy,
+    *,
+    routes: Iterable[str] | None = None,
+    base: AbstractEnergy | None = None,
+    walkers: int = 1024,
+    width: float = 0.1,
+    seconds: float = 60.0,
+    level: float = 0.95,
+    progress: Progress | None = None,
+    key: Key[Array, ""],
+) -> Certificate:
+    """log Z of `exp(-energy)` in nats, with an interval at `level` and the evidence for it.
+
+    `routes` are names of exact ones, of `SAMPLED`, or "exact" and "sampled" for all of either kind; by default all exact ones that
+    the energy has, and where there is none, all sampled ones. Sampled routes go on, round by round, until the interval is as narrow as
+    `width`, or another round would take longer than `seconds` allow; one always runs. `base` replaces the one that `outset` would choose.
+
+    The verdict is *exact*; *established*, where three routes worked and agree; or *not established*: then there is no value, and the
+    certificate says why (a route's status, routes that disagree, walkers that run away because the energy has no finite Z).
+
+    Raises:
+        ValueError: a route is none, or a number makes no sense.
+        TypeError: no kernel moves on the space; the base cannot be drawn from.
+    """
+    check_energy(energy)
+    check_key(key)
+    for name, number in (("width", width), ("seconds", seconds)):
+        if not number > 0:
+            raise ValueError(f"{name}={number}: give a positive number.")
+    if not 0 < level < 1:
+        raise ValueError(f"level={level}: give a share between 0 and 1, such as 0.95.")
+    begun, exact = time.perf_counter(), exact_routes(energy)
+    wanted = chosen(routes, exact)
+    done = [_timed(name, exact[name]) for name in wanted if name in exact]
+    sampled = [name for name in wanted if name in SAMPLED]
+    if sampled:
+        shown = progress or Progress("certifying", MOST)
+        with shown:
+            done += _sampled(energy, base, sampled, walkers, width, begun + seconds, level, shown, key)
+    return judge(tuple(done), level=level, seconds=time.perf_counter() - begun)
+
+
+def chosen(routes: Iterable[str] | None, exact: Iterable[str]) -> list[str]:
+    """The names of routes that are asked for.
+
+    Raises:
+        ValueError: one is none that this energy has.
+    """
+    exact = list(exact)
+    if routes is None:
+        return exact or list(SAMPLED)
+    known, found = [*exact, *SAMPLED], list[str]()
+    for name in [routes] if isinstance(routes, str) else routes:
+        kinds = {"exact": exact, "sampled": list(SAMPLED)}
+        if name not in known and not kinds.get(name):
+            there = ", ".join([*known, *(["exact"] if exact else []), "sampled"])
+            raise ValueError(f"route={name}: this energy has {there}.")
+        found += kinds.get(name, [name])
+    return list(dict.fromkeys(found))
+
+
+def _timed(name: str, route: Function[[], Estimate]) -> Route:
+    begun = time.perf_counter()
+    found = route()
+    return Route(name, found, time.perf_counter() - begun)
+
+
+def _sampled(
+    energy: AbstractEnergy,
+    base: AbstractEnergy | None,
+    names: list[str],
+    walkers: int,
+    width: float,
+    deadline: float,
+    level: float,
+    progress: Progress,
+    key: Key[Array, ""],
+) -> list[Route]:
+    """Rounds of these routes, until the joint interval is narrow or the deadline near."""
+    pilot, own = jax.random.split(key)
+    problem = _piloted(energy, base, walkers, pilot)
+    if isinstance(problem, Status):
+        nothing = Estimate(None, None, status=problem, evidence=Evidence.NOT_ESTABLISHED)
+        return [Route(name, nothing, 0.0) for name in names]
+    rounds: list[list[Route]] = []
+    for n in range(MOST):
+        begun = time.perf_counter()
+        keys = jax.random.split(jax.random.fold_in(own, n), len(names))
+        rounds.append([_run(name, problem, energy, k) for name, k in zip(names, keys, strict=True)])
+        progress.advance(1)
+        routes = [pooled(each) for each in zip(*rounds, strict=True)]
+        found = judge(tuple(routes), level=level, seconds=0.0).log_z
+        now = time.perf_counter()
+        if (found.value is not None and found.hi - found.lo <= width) or now + (now - begun) > deadline:
+            break
+    return routes
+
+
+def _piloted(energy: AbstractEnergy, base: AbstractEnergy | None, walkers: int, key: Key[Array, ""]) -> Problem | Status:
+    """The path, temperatures and tuned kernels; a status where walkers run away."""
+    start, along = jax.random.split(key)
+    path, kernel, drifting = outset(energy, base=base, key=start)
+    if drifting:
+        return Status.DRIFTING
+    found = smc(path, kernel, walkers=PILOT, cess=CESS, moves=MOVES, progress=Silent(), key=along)
+    if found.times[-1] < 1:
+        return found.log_z.status
+    ladder = found.kernel if isinstance(found.kernel, Ladder) else Ladder.over(found.kernel, found.times)
+    return Problem(path, ladder, found.times, walkers)
+
+
+def _run(name: str, problem: Problem, energy: AbstractEnergy, key: Key[Array, ""]) -> Route:
+    begun = time.perf_counter()
+    found, overlap = SAMPLED[name](problem, energy, key)
+    return Route(name, found, time.perf_counter() - begun, overlap)
+
+
+def _annealing(problem: Problem, energy: AbstractEnergy, key: Key[Array, ""]) -> tuple[Estimate, float | None]:
+    there, back, drawn = jax.random.split(key, 3)
+    stages = len(problem.times) - 1
+    steps = np.linspace(0, stages, FINER * stages + 1)
+    times, ladder = np.interp(steps, np.arange(stages + 1), problem.times), problem.at(np.ceil(steps).astype(int))
+    forward = anneal(problem.path, ladder, walkers=problem.walkers, times=times, progress=Silent(), key=there)
+    if capability(energy, Sampleable) is None:
+        return forward.log_z, None
+    xs = jax.vmap(lambda k: draw(energy, key=k))(chain_keys(drawn, problem.walkers))
+    reverse = anneal_reverse(problem.path, ladder, xs, times=times, progress=Silent(), key=back)
+    both = bar(forward.work, reverse.work)
+    return both + forward.base_log_z, None if both.ess is None else both.ess / (2 * problem.walkers)
+
+
+def _population(problem: Problem, energy: AbstractEnergy, key: Key[Array, ""]) -> tuple[Estimate, float | None]:
+    found = smc(
+        problem.path, problem.ladder, walkers=problem.walkers, times=problem.times, moves=MOVES, tune=False, progress=Silent(), key=key
+    )
+    return found.log_z, None
+
+
+def _stones(problem: Problem, energy: AbstractEnergy, key: Key[Array, ""]) -> tuple[Estimate, float | None]:
+    index = np.unique(np.append(np.arange(0, len(problem.times), COARSER), len(problem.times) - 1))
+    found = stepping_stones(
+        problem.path,
+        problem.at(index),
+        times=problem.times[index],
+        populations=POPULATIONS,
+        draws=problem.walkers,
+        warmup=problem.walkers // 4,
+        progress=Silent(),
+        key=key,
+    )
+    return found.log_z, float(np.min(found.overlap))
+
+
+SAMPLED = {"annealing": _annealing, "population": _population, "stones": _stones}
+
+
+def pooled(rounds: Iterable[Route]) -> Route:
+    """One route from independent rounds of it: the log of the mean of Z, its relative variance that of a mean of as many.
+
+    A mean of Z is unbiased where each is. Its error is no less than what the rounds' scatter says, where there are eight and more.
+    """
+    parts = list(rounds)
+    last, count, seconds = parts[-1], len(parts), sum(part.seconds for part in parts)
+    doubted = next((part for part in parts if part.log_z.status is not Status.OK), None)
+    if doubted is not None or count == 1:
+        return Route(last.name, (doubted or last).log_z, seconds, last.overlap, count)
+    values, errors = (np.array([getattr(part.log_z, name) for part in parts]) for name in ("value", "stderr"))
+    spread = float(np.std(values, ddof=1)) if count >= 8 else 0.0
+    stderr = max(math.sqrt(float(np.mean(errors**2))), spread) / math.sqrt(count)
+    evidence, ess = last.log_z.evidence, [part.log_z.ess for part in parts]
+    total = None if any(e is None for e in ess) else float(sum(ess))
+    overlap = None if last.overlap is None else min(part.overlap for part in parts)
+    value = float(log_mean(values).value)
+    return Route(last.name, Estimate(value, stderr, ess=total, evidence=evidence), seconds, overlap, count)

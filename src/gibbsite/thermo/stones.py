@@ -1,0 +1,129 @@
+"""Stepping stones: log Z as the sum of log ratios between neighbours on a path, each by Bennett's method.
+
+    log Z_1 - log Z_0 = sum_r log(Z_{r+1} / Z_r),    sum_n f(w_n - F_r) = sum_n f(F_r - w'_n),    f(w) = 1 / (1 + e^w),
+
+with w the work of the instant switch from t_r to t_{r+1} for draws at t_r, w' for draws at t_{r+1}, and F_r = -log(Z_{r+1} / Z_r)
+(Bennett, J. Comput. Phys. 22, 1976; stepping stones in phylogenetics: Xie et al., Syst. Biol. 60, 2011). Draws along a chain are
+correlated, and so are rungs that exchange replicas. Populations are independent, so the error is the jackknife's over them.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+from jaxtyping import Array, Float, Key
+from scipy.optimize import elementwise
+from scipy.special import log_expit, stdtrit
+
+from gibbsite.core import AbstractKernel, AbstractPath, ArrayLike, Estimate, Evidence, Normalised, Status, need
+from gibbsite.core.observer import split_rhat
+from gibbsite.samplers import Progress
+from gibbsite.thermo.annealing import Ladder, base_of
+from gibbsite.thermo.exchange import Exchange, exchange
+
+MIXED = 1.05  # R-hat
+LEAST = 0.02  # share of the draws of either neighbour that the two must have in common
+FEWEST = 4  # populations
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Stones:
+    """log Z of the target, and pair by pair the log ratio, the overlap (1/2 where neighbours are alike) and R-hat of the works.
+
+    `run` is the exchange of replicas that it came from.
+    """
+
+    log_z: Estimate
+    log_ratios: Float[np.ndarray, " pairs"]
+    overlap: Float[np.ndarray, " pairs"]
+    rhat: Float[np.ndarray, " pairs"]
+    run: Exchange
+
+    def __repr__(self) -> str:
+        """`log Z = 12.81(3), interval; 9 pairs, overlap 0.31 or more, R-hat 1.01; 212 round trips`, and doubts."""
+        doubt = "" if self.log_z.status is Status.OK else f"\n? {self.log_z.status.value}"
+        pairs = f"{len(self.overlap)} pairs, overlap {self.overlap.min():.2f} or more, R-hat {self.rhat.max():.2f} or less"
+        return f"log Z = {self.log_z}, {self.log_z.evidence.value}; {pairs}; {self.run.trips.sum()} arrivals from the base{doubt}"
+
+
+def stepping_stones(
+    path: AbstractPath,
+    kernel: AbstractKernel | Ladder,
+    *,
+    times: ArrayLike,
+    populations: int = 16,
+    warmup: int = 500,
+    draws: int = 1000,
+    moves: int = 1,
+    progress: Progress | None = None,
+    key: Key[Array, ""],
+) -> Stones:
+    """log Z of the path's target by replica exchange along `times`, whose neighbours must overlap.
+
+    The evidence is an interval, with Student's quantile for so few populations. NOT_MIXED says that populations, or the
+    halves of one, disagree; NO_OVERLAP that two neighbours share less than a fiftieth of their draws; NON_FINITE that works are no numbers.
+
+    Raises:
+        TypeError: the path has no base with known constant and exact draws.
+        ValueError: times or counts make no sense; fewer than four populations, which tell no error.
+    """
+    if populations < FEWEST:
+        raise ValueError(f"populations={populations}: their spread is the error, so give at least {FEWEST}.")
+    constant = float(need(base_of(path), Normalised, "stepping_stones").log_z())
+    run = exchange(path, kernel, times=times, populations=populations, warmup=warmup, draws=draws, moves=moves, progress=progress, key=key)
+    return stones(run, constant)
+
+
+def stones(run: Exchange, constant: float) -> Stones:
+    """The log ratios of all neighbours from the works of an exchange; `constant` is log Z of the base."""
+    if not (np.all(np.isfinite(run.above)) and np.all(run.below > -np.inf)):
+        unknown = np.full(len(run.swaps), np.nan)
+        nothing = Estimate(None, None, status=Status.NON_FINITE, evidence=Evidence.NOT_ESTABLISHED)
+        return Stones(nothing, unknown, unknown, unknown, run)
+    differences = _differences(run)
+    overlap = np.exp(_logs(run, differences)).mean(axis=(0, 1, 2))
+    totals = -_left_out(run, differences).sum(axis=1)
+    count = len(totals)
+    stderr = math.sqrt((count - 1) / count * float(np.sum((totals - totals.mean()) ** 2)))
+    rhat = np.maximum(split_rhat(_bounded(run.below)), split_rhat(run.above))
+    value, half = constant - float(differences.sum()), float(stdtrit(count - 1, 0.975)) * stderr
+    found = Estimate(value, stderr, value - half, value + half, evidence=Evidence.INTERVAL)
+    status = _status(overlap, rhat)
+    return Stones(found if status is Status.OK else found.doubted(status), -differences, overlap, rhat, run)
+
+
+def _status(overlap: np.ndarray, rhat: np.ndarray) -> Status:
+    if overlap.min() < LEAST:
+        return Status.NO_OVERLAP
+    return Status.OK if rhat.max() <= MIXED else Status.NOT_MIXED
+
+
+def _bounded(works: np.ndarray) -> np.ndarray:
+    """Infinite works at the edge of the finite ones, for the comparison of chains."""
+    return np.minimum(works, works.max(where=np.isfinite(works), initial=0.0))
+
+
+def _logs(run: Exchange, differences: np.ndarray, pairs: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """log f of every draw of either neighbour (2 populations draws pairs)."""
+    return log_expit(np.stack([differences - run.below[:, :, pairs], run.above[:, :, pairs] - differences]))
+
+
+def _differences(run: Exchange) -> Float[np.ndarray, " pairs"]:
+    """The free-energy differences F_r: roots of an increasing function, bracketed by the works."""
+
+    def gap(differences: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+        low, high = np.exp(_logs(run, differences, pairs)).sum(axis=(1, 2))
+        return low - high
+
+    works, finite = np.stack([run.below, run.above]), np.isfinite(run.below)
+    low = works.min(axis=(0, 1, 2)) - 1
+    high = works.max(axis=(0, 1, 2), where=np.stack([finite, finite | True]), initial=-np.inf) + 1
+    return elementwise.find_root(gap, (low, high), args=(np.arange(works.shape[3]),)).x
+
+
+def _left_out(run: Exchange, differences: np.ndarray) -> Float[np.ndarray, "populations pairs"]:
+    """The roots without one population each, to first order: one step of Newton's from the common root."""
+    shares = np.exp(_logs(run, differences))
+    excess = shares[0].sum(axis=1) - shares[1].sum(axis=1)
+    slope = np.sum(shares * (1 - shares), axis=(0, 2))
+    return differences + excess / (slope.sum(axis=0) - slope)

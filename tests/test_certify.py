@@ -1,0 +1,181 @@
+"""Certificates: sampled routes against exact log Z, the verdict's logic, and what must not be certified."""
+
+import json
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from gibbsite.core import Callable, Estimate, Evidence, Geometric, Normal, Reals, Status, Tempered, as_float
+from gibbsite.energies import BinaryRBM, DoubleWell, Gaussian, Ising
+from gibbsite.samplers import MALA, Silent
+from gibbsite.thermo import Certificate, Route, certify, stepping_stones
+from gibbsite.thermo.certificate import judge
+from gibbsite.thermo.certify import SAMPLED, chosen, pooled
+from gibbsite.thermo.exchange import Exchange
+from gibbsite.thermo.stones import stones
+
+KEY = jax.random.key(404)
+K_C = math.log(1 + math.sqrt(2)) / 2
+Z = 5.6
+MANY_WELL = 164.695675313182
+
+# Moved, stretched and tilted against its base.
+TILTED = Gaussian(jnp.array([0.9, -0.8]), np.array([[2.0, 0.7], [0.7, 1.0]]))
+PATH = Geometric(Normal(jnp.array([-0.5, 0.0]), jnp.array([1.0, 1.5]), 0.3), TILTED)
+TRUTH = math.log(2 * math.pi) - 0.5 * math.log(2.0 * 1.0 - 0.7**2)
+
+
+def sampled(energy, **options) -> Certificate:
+    return certify(energy, routes=["sampled"], **{"key": KEY, "progress": Silent(), **options})
+
+
+def route(name: str, value: float | None, stderr: float | None, **of) -> Route:
+    return Route(name, Estimate(value, stderr, **{"evidence": Evidence.INTERVAL, **of}), 1.0)
+
+
+def works(key, *, populations: int = 8, draws: int = 200, gap: float = 1.0) -> Exchange:
+    """Draws of two unit Gaussians `gap` apart, whose log Z differ by 0.7."""
+    x, y = jax.random.normal(key, (2, populations, draws))
+    work = lambda z: np.asarray(gap**2 / 2 - gap * z - 0.7, np.float64)[..., None]  # noqa: E731
+    return Exchange(np.array([0.0, 1.0]), work(x), work(y + gap), np.array([0.5]), np.zeros(populations, int), None)
+
+
+class TestStones:
+    def test_a_tilted_gaussian(self) -> None:
+        found = stepping_stones(PATH, MALA(0.4), times=np.linspace(0, 1, 6), draws=400, warmup=100, progress=Silent(), key=KEY)
+        assert abs(found.log_z.value - TRUTH) < Z * found.log_z.stderr
+        assert found.log_z.stderr < 0.02
+        assert found.log_z.status is Status.OK and found.log_z.evidence is Evidence.INTERVAL
+        assert np.all(found.run.trips > 0) and np.all(found.run.swaps > 0.5)
+        assert repr(found).startswith("log Z = ")
+
+    def test_coverage_of_one_pair(self) -> None:
+        """2000 replicates: the share inside is 0.95 within 5.6 errors, and the stated error is the actual one within 10 %."""
+        found = [stones(works(key), 0.0).log_z for key in jax.random.split(KEY, 2000)]
+        inside = np.mean([e.lo <= 0.7 <= e.hi for e in found])
+        assert abs(inside - 0.95) < Z * math.sqrt(0.95 * 0.05 / 2000)
+        actual = np.std([e.value for e in found])
+        stated = math.sqrt(np.mean([e.stderr**2 for e in found]))
+        assert stated == pytest.approx(actual, rel=0.1)  # the actual one is known to 1.6 %
+
+    def test_the_works_must_overlap(self) -> None:
+        assert stones(works(KEY, gap=9.0), 0.0).log_z.status is Status.NO_OVERLAP
+
+    def test_populations_must_agree(self) -> None:
+        run = works(KEY)
+        run.below[0] += 2.0
+        found = stones(run, 0.0).log_z
+        assert found.status is Status.NOT_MIXED and found.evidence is Evidence.NOT_ESTABLISHED
+
+    def test_infinite_works_are_allowed_below_alone(self) -> None:
+        run = works(KEY)
+        run.below[:, ::2] = np.inf  # half of the lower law lies where the upper has nothing
+        found = stones(run, 0.0).log_z
+        assert found.value == pytest.approx(0.7 - math.log(2), abs=0.2)
+        run.above[0, 0] = np.nan
+        assert stones(run, 0.0).log_z.value is None
+
+    @pytest.mark.parametrize(("options", "said"), [({"populations": 3}, "populations=3"), ({"times": (0.0, 0.5)}, "times=")])
+    def test_bad_input(self, options, said) -> None:
+        with pytest.raises(ValueError, match=said):
+            stepping_stones(PATH, MALA(0.4), **{"times": (0.0, 1.0), "key": KEY, **options})
+
+    def test_a_path_without_base(self) -> None:
+        from gibbsite.core import Tempering
+
+        with pytest.raises(TypeError, match="no base"):
+            stepping_stones(Tempering(TILTED), MALA(0.4), times=(0.0, 1.0), key=KEY)
+
+
+class TestVerdict:
+    def test_three_that_agree(self) -> None:
+        found = judge((route("a", 1.0, 0.1), route("b", 1.1, 0.1), route("c", 0.95, 0.05)), level=0.95, seconds=1.0)
+        assert found.verdict == "established" and found.log_z.evidence is Evidence.INTERVAL
+        assert found.log_z.value == pytest.approx((1.0 + 1.1 + 4 * 0.95) / 6)
+        assert found.log_z.stderr == pytest.approx(math.sqrt(1 / 600))
+        assert found.log_z.hi - found.log_z.value == pytest.approx(norm.ppf(0.975) * found.log_z.stderr, rel=1e-6)
+
+    def test_scatter_widens_the_error(self) -> None:
+        found = judge((route("a", 0.0, 1.0), route("b", 2.0, 1.0), route("c", 4.0, 1.0)), level=0.9, seconds=1.0)
+        assert found.log_z.stderr == pytest.approx(math.sqrt(8 / 2) / math.sqrt(3))
+        assert found.chance == pytest.approx(math.exp(-4))  # of chi^2 = 8 with two degrees of freedom
+        assert found.log_z.level == 0.9
+
+    def test_routes_that_disagree(self) -> None:
+        found = judge((route("a", 0.0, 0.1), route("b", 0.0, 0.1), route("c", 1.0, 0.1)), level=0.95, seconds=1.0)
+        assert found.verdict == "not established" and found.log_z.value is None
+        assert "disagree" in found.why and found.log_z.lo < 0 < 1 < found.log_z.hi
+
+    def test_two_are_too_few(self) -> None:
+        found = judge((route("a", 0.0, 0.1), route("b", 0.0, 0.1)), level=0.95, seconds=1.0)
+        assert found.log_z.value is None and "let 3 run" in found.why
+
+    def test_a_doubtful_route(self) -> None:
+        parts = (route("a", 0.0, 0.1), route("b", 0.0, 0.1), route("c", 0.0, 0.1, status=Status.NOT_MIXED))
+        found = judge(parts, level=0.95, seconds=1.0)
+        assert found.log_z.value is None and found.why == f"c: {Status.NOT_MIXED.value}"
+        assert json.loads(found.json())["value"] is None
+
+    def test_exact_routes_come_first_and_must_agree(self) -> None:
+        first, other = (route(name, value, 0.0, evidence=Evidence.EXACT) for name, value in (("x", 3.0), ("y", 3.5)))
+        far = route("a", 9.0, 0.1)
+        found = judge((first, far), level=0.95, seconds=1.0)
+        assert found.verdict == "exact" and found.log_z.value == 3.0
+        assert judge((first, other), level=0.95, seconds=1.0).verdict == "not established"
+
+    def test_rounds_are_pooled(self) -> None:
+        joint = pooled([route("a", value, 0.3) for value in (0.0, 0.3, -0.3)])
+        assert joint.rounds == 3 and joint.log_z.stderr == pytest.approx(0.3 / math.sqrt(3))
+        assert joint.log_z.value == pytest.approx(math.log(np.mean(np.exp([0.0, 0.3, -0.3]))))
+        many = pooled([route("a", value, 0.001) for value in np.linspace(-1, 1, 9)])
+        assert many.log_z.stderr > 0.2  # by the scatter of the rounds, which their own errors deny
+
+
+class TestCertify:
+    def test_ising(self) -> None:
+        energy = Ising(8, beta=0.4) if "beta" in Ising.__annotations__ else Tempered(Ising(8), as_float(0.4))
+        found = sampled(energy, walkers=256, width=0.5)
+        truth = 56.59938876042537
+        assert found.verdict == "established"
+        assert abs(found.log_z.value - truth) < Z * found.log_z.stderr
+        assert [part.name for part in found.routes] == list(SAMPLED)
+        for part in found.routes:
+            assert abs(part.log_z.value - truth) < Z * part.log_z.stderr, part.name
+        record = json.loads(found.json())
+        assert {"value", "stderr", "lo", "hi", "level", "status", "evidence", "routes"} <= set(record)
+
+    def test_an_rbm_from_its_own_path(self) -> None:
+        weights = 0.6 * jax.random.normal(KEY, (24, 6))
+        machine = BinaryRBM(weights, -0.5 + 0.3 * jnp.arange(24) / 24, jnp.linspace(-1, 1, 6))
+        found = sampled(machine, walkers=256, width=0.5)
+        assert found.verdict == "established"
+        assert abs(found.log_z.value - float(machine._log_z())) < Z * found.log_z.stderr
+
+    def test_bimodal_on_the_reals(self) -> None:
+        found = sampled(DoubleWell(), walkers=256, width=0.5)
+        assert found.verdict == "established"
+        assert abs(found.log_z.value - math.log(11784.5092651278267)) < Z * found.log_z.stderr
+
+    def test_an_energy_without_finite_z(self) -> None:
+        found = sampled(Callable(lambda _, x: 0.2 * jnp.sum(jnp.log1p(x**2)), None, Reals((2,))), walkers=64)
+        assert found.log_z.value is None and found.log_z.status is Status.DRIFTING
+        assert "Z may be infinite" in str(found)
+
+    def test_routes_by_name(self) -> None:
+        assert chosen(None, []) == list(SAMPLED)
+        assert chosen(None, ["kaufman"]) == ["kaufman"]
+        assert chosen(["sampled"], ["kaufman"]) == list(SAMPLED)
+        assert chosen(["exact", "stones", "kaufman"], ["kaufman"]) == ["kaufman", "stones"]
+        with pytest.raises(ValueError, match="route=magic: this energy has kaufman, annealing, population, stones, exact, sampled"):
+            chosen(["magic"], ["kaufman"])
+        with pytest.raises(ValueError, match="route=exact"):
+            chosen(["exact"], [])
+
+    @pytest.mark.parametrize(("options", "said"), [({"width": 0.0}, "width=0"), ({"seconds": -1}, "seconds=-1"), ({"level": 1}, "level=1")])
+    def test_bad_numbers(self, options, said) -> None:
+        with pytest.raises(ValueError, match=said):
+            certify(TILTED, key=KEY, **options)
