@@ -2,13 +2,16 @@
 
 import json
 import math
+import pathlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.stats import norm
+from typer.testing import CliRunner
 
+from gibbsite.cli import app
 from gibbsite.core import Callable, Estimate, Evidence, Geometric, Normal, Reals, Status, Tempered, as_float
 from gibbsite.energies import BinaryRBM, DoubleWell, Gaussian, Ising
 from gibbsite.samplers import MALA, Silent
@@ -179,3 +182,45 @@ class TestCertify:
     def test_bad_numbers(self, options, said) -> None:
         with pytest.raises(ValueError, match=said):
             certify(TILTED, key=KEY, **options)
+
+
+class TestCommand:
+    def run(self, *arguments: str):
+        return CliRunner().invoke(app, ["log-z", *arguments])
+
+    def test_json(self, tmp_path: pathlib.Path) -> None:
+        """A user's own energy: a Gaussian at beta 2, whose log Z is log(2 pi) - log 2 - log det of the precision / 2."""
+        (tmp_path / "mine.py").write_text(MINE)
+        few = ("--route", "sampled", "--width", "0.5", "--walkers", "128")
+        told = self.run(f"{tmp_path / 'mine.py'}:energy", "--beta", "2", *few, "--json")
+        assert told.exit_code == 0, told.output
+        found = json.loads(told.stdout)
+        assert found["verdict"] == "established" and found["beta"] == 2
+        truth = math.log(2 * math.pi) - math.log(2) - 0.5 * math.log(4 * 1)
+        assert abs(found["value"] - truth) < Z * found["stderr"]
+        assert found["lo"] < found["value"] < found["hi"]
+        assert [part["name"] for part in found["routes"]] == list(SAMPLED)
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("isng",), "did you mean 'ising'"),
+            (("ising", "--beta", "-1"), "beta=-1"),
+            (("ising", "--set", "side=8", "--route", "magic"), "route=magic"),
+            (("ising", "--seconds", "0"), "seconds=0"),
+            (("ising", "--level", "95"), "level=95"),
+            (("ising", "--set", "size=8"), "size"),
+        ],
+    )
+    def test_bad_input(self, words: tuple[str, ...], said: str) -> None:
+        told = self.run(*words)
+        assert told.exit_code == 2 and said in told.stderr and told.stderr.count("\n") == 1
+
+
+MINE = """
+import jax.numpy as jnp
+from gibbsite import Callable
+from gibbsite.core import Reals
+
+energy = Callable(lambda _, x: 2 * (x[0] - 3) ** 2 + 0.5 * (x[1] + x[0]) ** 2, None, Reals((2,)))
+"""

@@ -103,7 +103,7 @@ def test_version() -> None:
     assert run("--version").output == f"gibbsite {gibbsite.__version__}\n"
 
 
-@pytest.mark.parametrize("command", [[], ["compare"], ["doctor"], ["list"]])
+@pytest.mark.parametrize("command", [[], ["compare"], ["doctor"], ["list"], ["log-z"]])
 def test_help_has_an_example(command: list[str]) -> None:
     done = run(*command, "--help")
     assert done.exit_code == 0

@@ -227,8 +227,8 @@ def pooled(rounds: Iterable[Route]) -> Route:
     values, errors = (np.array([getattr(part.log_z, name) for part in parts]) for name in ("value", "stderr"))
     spread = float(np.std(values, ddof=1)) if count >= 8 else 0.0
     stderr = max(math.sqrt(float(np.mean(errors**2))), spread) / math.sqrt(count)
-    evidence, ess = last.log_z.evidence, [part.log_z.ess for part in parts]
-    total = None if any(e is None for e in ess) else float(sum(ess))
-    overlap = None if last.overlap is None else min(part.overlap for part in parts)
-    value = float(log_mean(values).value)
-    return Route(last.name, Estimate(value, stderr, ess=total, evidence=evidence), seconds, overlap, count)
+    known = [part.log_z.ess for part in parts if part.log_z.ess is not None]
+    ess = float(sum(known)) if len(known) == count else None
+    overlap = min((part.overlap for part in parts if part.overlap is not None), default=None)
+    found = Estimate(float(log_mean(values).value), stderr, ess=ess, evidence=last.log_z.evidence)
+    return Route(last.name, found, seconds, overlap, count)
