@@ -169,7 +169,7 @@ def log_z(
             help="A route's name, exact or sampled; may be given again. Default: all exact ones, else all sampled ones."
         ),
     ] = None,
-    walkers: Annotated[int, typer.Option(help="Of each round of the sampled routes.")] = 1024,
+    walkers: Annotated[int, typer.Option(help="Of each round of the sampled routes.")] = 512,
     width: Annotated[float, typer.Option(help="Sampled routes go on until the interval is as narrow.")] = 0.1,
     seconds: Annotated[float, typer.Option(help="Or until the next round would end later than this.")] = 60.0,
     level: Annotated[float, typer.Option(help="Of the interval.")] = 0.95,

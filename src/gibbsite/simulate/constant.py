@@ -33,7 +33,7 @@ def constant(
     *,
     beta: float = 1.0,
     routes: Sequence[str] | None = None,
-    walkers: int = 1024,
+    walkers: int = 512,
     width: float = 0.1,
     seconds: float = 60.0,
     level: float = 0.95,

@@ -16,6 +16,7 @@ import math
 import time
 from collections.abc import Callable as Function
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
@@ -38,8 +39,10 @@ from gibbsite.thermo.weights import log_mean
 PILOT = 256  # walkers
 CESS = 0.9  # of the pilot's stages
 MOVES = 3  # at every temperature
-FINER = 6  # steps of annealing in a stage of the pilot
-COARSER = 2  # stages between two neighbouring stones
+FINER = 4  # stages of the population in one of the pilot, with one move each: families stay small
+SPREAD = 0.4  # variance of log-weights at the end of annealing, where moves forget: it takes stages^2 |log CESS| / SPREAD steps
+FEWER = 4  # walkers of the population for each one that anneals, and takes so many more steps
+APART = 4  # stages of the pilot between two neighbouring stones
 POPULATIONS = 16
 MOST = 200  # rounds
 
@@ -52,9 +55,11 @@ class Problem(NamedTuple):
     times: Float[np.ndarray, " times"]
     walkers: int
 
-    def at(self, index: np.ndarray) -> Ladder:
-        """The kernels of these times."""
-        return Ladder(jax.tree.map(lambda a: a[index], self.ladder.kernel))
+    def steps(self, count: int) -> tuple[Float[np.ndarray, " steps"], Ladder]:
+        """As many steps spread over the stages, and the kernel for each: that of the end of its stage."""
+        stages = np.linspace(0, len(self.times) - 1, count + 1)
+        index = np.ceil(stages - 1e-9).astype(int)
+        return np.interp(stages, np.arange(len(self.times)), self.times), Ladder(jax.tree.map(lambda a: a[index], self.ladder.kernel))
 
 
 def certify(
@@ -62,7 +67,7 @@ def certify(
     *,
     routes: Iterable[str] | None = None,
     base: AbstractEnergy | None = None,
-    walkers: int = 1024,
+    walkers: int = 512,
     width: float = 0.1,
     seconds: float = 60.0,
     level: float = 0.95,
@@ -146,7 +151,8 @@ def _sampled(
     for n in range(MOST):
         begun = time.perf_counter()
         keys = jax.random.split(jax.random.fold_in(own, n), len(names))
-        rounds.append([_run(name, problem, energy, k) for name, k in zip(names, keys, strict=True)])
+        with ThreadPoolExecutor() as pool:  # they share nothing, and none keeps a second core busy by itself
+            rounds.append(list(pool.map(lambda name, k: _run(name, problem, energy, k), names, keys)))
         progress.advance(1)
         routes = [pooled(each) for each in zip(*rounds, strict=True)]
         found = judge(tuple(routes), level=level, seconds=0.0).log_z
@@ -177,36 +183,28 @@ def _run(name: str, problem: Problem, energy: AbstractEnergy, key: Key[Array, ""
 
 def _annealing(problem: Problem, energy: AbstractEnergy, key: Key[Array, ""]) -> tuple[Estimate, float | None]:
     there, back, drawn = jax.random.split(key, 3)
-    stages = len(problem.times) - 1
-    steps = np.linspace(0, stages, FINER * stages + 1)
-    times, ladder = np.interp(steps, np.arange(stages + 1), problem.times), problem.at(np.ceil(steps).astype(int))
-    forward = anneal(problem.path, ladder, walkers=problem.walkers, times=times, progress=Silent(), key=there)
+    stages, walkers = len(problem.times) - 1, max(problem.walkers // FEWER, 2)
+    times, ladder = problem.steps(max(FINER * stages, math.ceil(-math.log(CESS) / SPREAD * stages**2)))
+    forward = anneal(problem.path, ladder, walkers=walkers, times=times, progress=Silent(), key=there)
     if capability(energy, Sampleable) is None:
         return forward.log_z, None
-    xs = jax.vmap(lambda k: draw(energy, key=k))(chain_keys(drawn, problem.walkers))
+    xs = jax.vmap(lambda k: draw(energy, key=k))(chain_keys(drawn, walkers))
     reverse = anneal_reverse(problem.path, ladder, xs, times=times, progress=Silent(), key=back)
     both = bar(forward.work, reverse.work)
-    return both + forward.base_log_z, None if both.ess is None else both.ess / (2 * problem.walkers)
+    return both + forward.base_log_z, None if both.ess is None else both.ess / (2 * walkers)
 
 
 def _population(problem: Problem, energy: AbstractEnergy, key: Key[Array, ""]) -> tuple[Estimate, float | None]:
-    found = smc(
-        problem.path, problem.ladder, walkers=problem.walkers, times=problem.times, moves=MOVES, tune=False, progress=Silent(), key=key
-    )
+    times, ladder = problem.steps(FINER * (len(problem.times) - 1))
+    found = smc(problem.path, ladder, walkers=problem.walkers, times=times, moves=1, tune=False, progress=Silent(), key=key)
     return found.log_z, None
 
 
 def _stones(problem: Problem, energy: AbstractEnergy, key: Key[Array, ""]) -> tuple[Estimate, float | None]:
-    index = np.unique(np.append(np.arange(0, len(problem.times), COARSER), len(problem.times) - 1))
+    times, ladder = problem.steps(math.ceil((len(problem.times) - 1) / APART))
+    draws, warmup = problem.walkers, problem.walkers // 4
     found = stepping_stones(
-        problem.path,
-        problem.at(index),
-        times=problem.times[index],
-        populations=POPULATIONS,
-        draws=problem.walkers,
-        warmup=problem.walkers // 4,
-        progress=Silent(),
-        key=key,
+        problem.path, ladder, times=times, populations=POPULATIONS, draws=draws, warmup=warmup, progress=Silent(), key=key
     )
     return found.log_z, float(np.min(found.overlap))
 

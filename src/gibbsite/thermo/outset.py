@@ -15,6 +15,7 @@ from gibbsite.core import (
     Latent,
     Normal,
     Reals,
+    Tempering,
     as_float,
     capability,
     reference,
@@ -51,7 +52,8 @@ def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: K
         field = Coins.like(energy.space, flat).field if two_valued(energy.space) else as_float(flat.mean(axis=0))
         return Outset(latent.path(field), BlockGibbs(), _drifting(xs))
     if not isinstance(energy.space, Reals):
-        return Outset(Geometric(base or reference(energy.space), energy), choose(energy).kernel)
+        path = Tempering(energy, reference(energy.space)) if base is None else Geometric(base, energy)
+        return Outset(path, choose(energy).kernel)
     kernel = HMC(as_float(0.1), jnp.ones(energy.space.shape), steps=8)
     if base is not None:
         return Outset(Geometric(base, energy), kernel)
