@@ -56,6 +56,7 @@ class TestStones:
         assert np.all(found.run.trips > 0) and np.all(found.run.swaps > 0.5)
         assert repr(found).startswith("log Z = ")
 
+    @pytest.mark.long
     def test_coverage_of_one_pair(self) -> None:
         """2000 replicates: the share inside is 0.95 within 5.6 errors, and the stated error is the actual one within 10 %."""
         found = [stones(works(key), 0.0).log_z for key in jax.random.split(KEY, 2000)]

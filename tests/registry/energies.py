@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gibbsite.core import (
     AbstractEnergy,
@@ -26,12 +27,14 @@ from gibbsite.core import (
 from gibbsite.data import Checkerboard, IsingTorus
 from gibbsite.energies import (
     XY,
+    AxisMixture,
     Banana,
     BlumeCapel,
     BoltzmannMachine,
     Clock,
     Copies,
     Coulomb,
+    CovarianceMixture,
     DenseBoltzmannMachine,
     DenseHopfield,
     DoubleWell,
@@ -42,6 +45,7 @@ from gibbsite.energies import (
     Ising,
     LennardJones,
     ManyWell,
+    Mixture,
     MuellerBrown,
     NeuralEnergy,
     Offset,
@@ -49,6 +53,7 @@ from gibbsite.energies import (
     Posterior,
     Potts,
     Rescaled,
+    Reshaped,
     Ring,
     Rosenbrock,
     Transformed,
@@ -145,6 +150,12 @@ ENERGIES: dict[str, AbstractEnergy] = {
     "vae in data units": InDataUnits(VAE.linear(2, 1, key=jax.random.key(6)), jnp.array([2.0, -1.0]), jnp.array([0.5, 2.0])).as_energy(),
     "two spins": TwoSpins(0.8, [0.9, -0.4]),
     "gaussian": Gaussian([1.0, -0.5], [[2.0, 0.6], [0.6, 0.5]]),
+    "gaussians mixed": CovarianceMixture.of_covariances(
+        np.array([[1.0, 1.5], [-1.5, 0.0]]), np.array([[[0.5, 0.3], [0.3, 0.8]], [[0.6, -0.1], [-0.1, 0.3]]]), [1.0, 2.0]
+    ),
+    "axes mixed": AxisMixture([[1.0, -1.5], [0.3, 2.0]], [[0.5, 0.8], [1.2, 0.4]], [[1.0, 2.0], [0.3, 0.7]]),
+    "laws mixed": Mixture((Gaussian([1.0, -0.5], [[2.0, 0.6], [0.6, 0.5]]), Normal([-1.0, 0.5], [0.5, 0.8])), [0.5, 1.5]),
+    "reshaped": Reshaped(AxisMixture([[1.0, -1.5], [0.3, 2.0]], [[0.5, 0.8], [1.2, 0.4]], [[1.0, 2.0], [0.3, 0.7]]), (2, 1)),
     "double well": DoubleWell(),
     "many well": ManyWell(2),
     "mueller brown": MuellerBrown(),

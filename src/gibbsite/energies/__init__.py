@@ -11,6 +11,7 @@ from gibbsite.energies.gmm40 import gmm40
 from gibbsite.energies.graph import BoltzmannMachine, DenseBoltzmannMachine
 from gibbsite.energies.hopfield import DenseHopfield, hebb
 from gibbsite.energies.lattice import Ising
+from gibbsite.energies.mixtures import AxisMixture, CovarianceMixture, Mixture, Reshaped
 from gibbsite.energies.neural import NeuralEnergy
 from gibbsite.energies.offset import Offset
 from gibbsite.energies.particles import DoubleWellParticles, LennardJones
@@ -25,6 +26,7 @@ from gibbsite.energies.wells import DoubleWell, ManyWell, MuellerBrown, Ring
 
 __all__ = [
     "XY",
+    "AxisMixture",
     "Banana",
     "BinaryRBM",
     "BlumeCapel",
@@ -32,6 +34,7 @@ __all__ = [
     "Clock",
     "Copies",
     "Coulomb",
+    "CovarianceMixture",
     "DenseBoltzmannMachine",
     "DenseHopfield",
     "DoubleWell",
@@ -43,6 +46,7 @@ __all__ = [
     "Ising",
     "LennardJones",
     "ManyWell",
+    "Mixture",
     "MuellerBrown",
     "NeuralEnergy",
     "Offset",
@@ -50,6 +54,7 @@ __all__ = [
     "Posterior",
     "Potts",
     "Rescaled",
+    "Reshaped",
     "Ring",
     "Rosenbrock",
     "Transformed",

@@ -41,7 +41,7 @@ CESS = 0.9  # of the pilot's stages
 MOVES = 3  # at every temperature
 FINER = 4  # stages of the population in one of the pilot, with one move each: families stay small
 SPREAD = 0.4  # variance of log-weights at the end of annealing, where moves forget: it takes stages^2 |log CESS| / SPREAD steps
-FEWER = 4  # walkers of the population for each one that anneals, and takes so many more steps
+FEWER, FEWEST = 4, 64  # walkers of the population for each one that anneals, and takes so many more steps; and no fewer than these
 APART = 4  # stages of the pilot between two neighbouring stones
 POPULATIONS = 16
 MOST = 200  # rounds
@@ -183,7 +183,7 @@ def _run(name: str, problem: Problem, energy: AbstractEnergy, key: Key[Array, ""
 
 def _annealing(problem: Problem, energy: AbstractEnergy, key: Key[Array, ""]) -> tuple[Estimate, float | None]:
     there, back, drawn = jax.random.split(key, 3)
-    stages, walkers = len(problem.times) - 1, max(problem.walkers // FEWER, 2)
+    stages, walkers = len(problem.times) - 1, max(problem.walkers // FEWER, FEWEST)
     times, ladder = problem.steps(max(FINER * stages, math.ceil(-math.log(CESS) / SPREAD * stages**2)))
     forward = anneal(problem.path, ladder, walkers=walkers, times=times, progress=Silent(), key=there)
     if capability(energy, Sampleable) is None:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
@@ -21,13 +22,17 @@ from gibbsite.core import (
     reference,
     two_valued,
 )
-from gibbsite.energies import Gaussian
+from gibbsite.energies import Mixture
 from gibbsite.samplers import HMC, BlockGibbs, Silent, choose, sample
+from gibbsite.thermo.cover import cover
+from gibbsite.thermo.resampling import systematic
+from gibbsite.thermo.smc import Population, smc
 
 CHAINS, DRAWS, KEEP = 32, 600, 3  # of the pilot
-WIDER = 2.0  # the variance of the base, in those of the pilot's draws: what covers costs little, what misses much
-FEW_AXES = 128  # up to which the base has all correlations
-DRIFT = 2.0  # times as wide in the last third of the pilot as in the first: no chain at rest is
+WIDER = 1.5  # the spread of a first base, in that of the pilot's draws
+CROWD, MOVES = 1024, 5  # walkers of a first population, which finds how much is where, and their moves at a stage
+DRIFT = 3.0  # times as far out in the last third of the pilot as in its first tenth: no chain at rest is
+FAR = 0.9  # the quantile that is compared: one basin among many does not move it
 
 
 class Outset(NamedTuple):
@@ -39,8 +44,9 @@ class Outset(NamedTuple):
 
 
 def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: Key[Array, ""]) -> Outset:
-    """The base is the one given; else, where the space is finite or compact, its uniform law, and on the reals a Gaussian twice as
-    wide as the draws of pilot chains; hidden units have their own path, from the pilot's mean.
+    """The base is the one given; else, where the space is finite or compact, its uniform law; hidden units have their own path, from the
+    mean of pilot chains. On the reals pilot chains tell where the law is, and a population from a Gaussian about them how much of
+    it is where; the base is a mixture of laws that cover (`cover`) the draws of either.
 
     Raises:
         TypeError: no kernel moves there that accounts for its work.
@@ -50,7 +56,7 @@ def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: K
         xs = _pilot(energy, key)
         flat = xs.reshape(-1, *xs.shape[2:])
         field = Coins.like(energy.space, flat).field if two_valued(energy.space) else as_float(flat.mean(axis=0))
-        return Outset(latent.path(field), BlockGibbs(), _drifting(xs))
+        return Outset(latent.path(field), BlockGibbs(), isinstance(energy.space, Reals) and _drifting(xs))
     if not isinstance(energy.space, Reals):
         path = Tempering(energy, reference(energy.space)) if base is None else Geometric(base, energy)
         return Outset(path, choose(energy).kernel)
@@ -60,7 +66,17 @@ def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: K
     xs = _pilot(energy, key)
     if _drifting(xs):
         return Outset(Geometric(reference(energy.space), energy), kernel, drifting=True)
-    return Outset(Geometric(_cover(xs), energy), kernel)
+    flat = xs.reshape(-1, *xs.shape[2:])
+    wide = Normal(flat.mean(axis=0), WIDER * flat.std(axis=0))
+    crowd = smc(Geometric(wide, energy), kernel, walkers=CROWD, moves=MOVES, progress=Silent(), key=jax.random.fold_in(key, 1))
+    both = Mixture((cover(np.asarray(jax.random.permutation(key, flat))), cover(_even(crowd, key))), [0.5, 0.5])
+    return Outset(Geometric(both, energy), kernel)
+
+
+def _even(crowd: Population, key: Key[Array, ""]) -> Float[np.ndarray, "n *x"]:
+    """The walkers, as often as they weigh."""
+    chosen = systematic(jnp.asarray(crowd.log_weights), len(crowd.log_weights), key=key)
+    return np.asarray(crowd.positions, np.float64)[np.asarray(jax.random.permutation(key, chosen))]
 
 
 def _pilot(energy: AbstractEnergy, key: Key[Array, ""]) -> Float[np.ndarray, "chains n *x"]:
@@ -68,20 +84,11 @@ def _pilot(energy: AbstractEnergy, key: Key[Array, ""]) -> Float[np.ndarray, "ch
     return np.asarray(run.samples, np.float64)
 
 
-def _cover(xs: Float[np.ndarray, "chains n *x"]) -> AbstractEnergy:
-    """A Gaussian `WIDER` than the draws."""
-    flat = xs.reshape(-1, *xs.shape[2:])
-    mean = flat.mean(axis=0)
-    if mean.ndim != 1 or mean.size > FEW_AXES:
-        return Normal(mean, np.sqrt(WIDER) * flat.std(axis=0))
-    return Gaussian.of_covariance(mean, WIDER * np.atleast_2d(np.cov(flat.T)))
-
-
 def _drifting(xs: Float[np.ndarray, "chains n *x"]) -> bool:
-    """Whether most chains are much farther out at the end than at the beginning."""
+    """Whether a coordinate is much farther out at the end than at the beginning."""
     if not np.all(np.isfinite(xs)):
         return True
-    flat = xs.reshape(*xs.shape[:2], -1)
+    flat, n = xs.reshape(*xs.shape[:2], -1), xs.shape[1]
     far = np.abs(flat - np.median(flat, axis=(0, 1)))
-    first, last = (part.mean(axis=1) for part in (far[:, : len(far[0]) // 3], far[:, -(len(far[0]) // 3) :]))
-    return bool(np.max(np.median(last, axis=0) / np.maximum(np.median(first, axis=0), np.finfo(float).tiny)) > DRIFT)
+    first, last = (np.quantile(part, FAR, axis=(0, 1)) for part in (far[:, : n // 10], far[:, -(n // 3) :]))
+    return bool(np.any(last > DRIFT * first))
