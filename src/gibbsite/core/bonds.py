@@ -89,6 +89,26 @@ class UniformBonds(Capability):
         return UniformBonds(beta * self.coupling)
 
 
+class ScalarField(Capability):
+    """Real sites on a torus, each in a well and tied to the next: `U(x) = sum_b stiffness (x_i - x_j)^2 + sum_i (m2 x_i^2 + lam x_i^4)`.
+
+    b = (i, j) are the bonds of the `grid`. Tempering scales all three numbers; they add in a sum of two fields on one grid.
+    """
+
+    stiffness: Scalar
+    m2: Scalar
+    lam: Scalar
+    grid: Grid = eqx.field(static=True)
+
+    def tempered(self, beta: Scalar) -> "ScalarField":
+        return ScalarField(beta * self.stiffness, beta * self.m2, beta * self.lam, self.grid)
+
+    def plus(self, other: "ScalarField") -> "ScalarField | None":
+        if self.grid != other.grid:
+            return None
+        return ScalarField(self.stiffness + other.stiffness, self.m2 + other.m2, self.lam + other.lam, self.grid)
+
+
 class Neighbours(Capability):
     """Two-valued sites (`low`, `high`) of a sparse graph, site by site, for sweeps over the sites of a block alone.
 
