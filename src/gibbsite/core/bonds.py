@@ -89,6 +89,22 @@ class UniformBonds(Capability):
         return UniformBonds(beta * self.coupling)
 
 
+class LevelBonds(Capability):
+    """Levels that interact in pairs by one table: `U(x) = sum_b couplings_b table(x_i, x_j) - sum_i alone_i(x_i)`, b = (i, j) of `edges`.
+
+    Levels are numbered as the values of the space. Tempering scales couplings and `alone`; a sum loses the view, for tables differ.
+    """
+
+    edges: Int[Array, "bonds 2"]
+    couplings: Float[Array, " bonds"]
+    table: Float[Array, "levels levels"]
+    alone: Float[Array, "*x levels"]
+    grid: Grid | None = eqx.field(static=True, default=None)
+
+    def tempered(self, beta: Scalar) -> "LevelBonds":
+        return LevelBonds(self.edges, beta * self.couplings, self.table, beta * self.alone, self.grid)
+
+
 class ScalarField(Capability):
     """Real sites on a torus, each in a well and tied to the next: `U(x) = sum_b stiffness (x_i - x_j)^2 + sum_i (m2 x_i^2 + lam x_i^4)`.
 

@@ -8,6 +8,7 @@ from jaxtyping import Array, Key, PyTree
 from gibbsite.core import (
     AbstractEnergy,
     Copied,
+    LevelBonds,
     Minibatches,
     Parts,
     Pushforward,
@@ -18,6 +19,7 @@ from gibbsite.core import (
     as_float,
     capability,
     need,
+    values,
 )
 from gibbsite.testing.law import LawViolation, bounded, energies_of, name_of, rounding
 from gibbsite.testing.pushforward import check_pushforward
@@ -32,6 +34,7 @@ def check_views(energy: AbstractEnergy, xs: PyTree, *, key: Key[Array, ""]) -> N
     check_minibatches(energy, xs, key=key)
     check_start(energy, len(jax.tree.leaves(xs)[0]), key=key)
     check_field(energy, xs)
+    check_tables(energy, xs)
 
 
 def check_copies(energy: AbstractEnergy, xs: PyTree) -> None:
@@ -101,3 +104,20 @@ def check_field(energy: AbstractEnergy, xs: Array) -> None:
         truth = np.asarray(energies_of(form, xs))
         off = np.asarray(jax.jit(jax.vmap(told))(xs)) - truth
         bounded(name_of(form), "energy of a scalar field", off - off[0], rounding(truth))
+
+
+def check_tables(energy: AbstractEnergy, xs: Array) -> None:
+    """Tables of bonds and of sites give the energy, up to a constant; so they do tempered."""
+    for form in (energy, Tempered(energy, as_float(0.7))):
+        if (view := capability(form, LevelBonds)) is None:
+            return
+
+        def told(x: Array, view: LevelBonds = view) -> Array:
+            taken = jnp.searchsorted(jnp.asarray(values(energy.space)), x.ravel())
+            one, other = taken[view.edges.T]
+            alone = jnp.take_along_axis(view.alone.reshape(len(taken), -1), taken[:, None], axis=1)
+            return jnp.sum(view.couplings * view.table[one, other]) - jnp.sum(alone)
+
+        truth = np.asarray(energies_of(form, xs))
+        off = np.asarray(jax.jit(jax.vmap(told))(xs)) - truth
+        bounded(name_of(form), "energy of tables", off - off[0], rounding(truth))

@@ -6,7 +6,8 @@ one site (Plefka, J. Phys. A 15, 1982; Georges & Yedidia, J. Phys. A 24, 1991),
     log Z = max over q of  sum_i [H(q_i) + E site_i] + sum_b E f_b  +  (1/2) sum_b E r_b^2  + ...
 
 First order is naive mean field: a lower bound at any q, by Jensen's inequality. Second order is TAP (Thouless, Anderson & Palmer,
-Philosophical Magazine 35, 1977): for spins `E r^2 = J^2 (1 - m^2) (1 - m'^2)`. Both are solved by damped iteration from several starts at once.
+Philosophical Magazine 35, 1977): for spins `E r^2 = J^2 (1 - m^2) (1 - m'^2)`. Both are solved by damped iteration
+from several starts at once.
 """
 
 import math

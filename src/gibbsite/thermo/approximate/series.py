@@ -4,8 +4,8 @@ With `t = tanh K` at high temperature and `t = e^{-2K}` at low, the same numbers
 
     log z = log(2 cosh^2 K) + sum_n a_n t^n = 2 K + sum_n a_n t^n,    sum_n a_n t^n = t^4 + 2 t^6 + (9/2) t^8 + 12 t^10 + ...
 
-At low temperature t^u counts broken bonds. Each a_n is found exactly: it is the coefficient in `log(sum_u g_u t^u / 2) / N` of a torus of N sites
-so wide that no pair of walls of n bonds in all winds around it (g_u of `ising_levels`).
+At low temperature t^u counts broken bonds. Each a_n is found exactly: it is the coefficient in `log(sum_u g_u t^u / 2) / N` of a torus of N
+sites so wide that no pair of walls of n bonds in all winds around it (g_u of `ising_levels`).
 """
 
 import math

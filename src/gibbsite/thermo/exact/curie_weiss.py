@@ -12,7 +12,7 @@ from jaxtyping import Float
 from scipy.special import gammaln
 
 from gibbsite.core import AbstractEnergy, Estimate, exact
-from gibbsite.thermo.exact.pairs import graph_of, pairs_of
+from gibbsite.thermo.exact.pairs import graph_of, need_graph, pairs_of
 from gibbsite.thermo.exact.summed import log_sum_exp, summed
 
 
@@ -47,8 +47,8 @@ def complete_graph(energy: AbstractEnergy) -> Estimate:
         TypeError: the energy does not say which pairs interact.
         ValueError: sites or bonds differ, or some are missing.
     """
+    need_graph(energy)
     if not is_complete(energy):
-        pairs_of(energy)
         raise ValueError(
             f"{type(energy).__name__} is no complete graph of equal bonds and fields: use variable_elimination, or enumerate_log_z."
         )

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gibbsite.core import AbstractEnergy, Estimate, Status
-from gibbsite.thermo.exact.pairs import Graph, Pairs, graph_of, pairs_of
+from gibbsite.thermo.exact.pairs import Graph, Pairs, need_graph, pairs_of
 from gibbsite.thermo.exact.summed import log_sum_exp, summed
 
 MOST_ENTRIES = 2**22  # of a table
@@ -28,7 +28,7 @@ Table = tuple[tuple[int, ...], Float[np.ndarray, "..."]]  # the sites that its a
 
 
 def variable_elimination(energy: AbstractEnergy) -> Estimate:
-    """log Z of an energy of pairs (`Pairwise` or `ScalarField`), whose graph is narrow: chains, trees, rings, strips, small lattices.
+    """log Z of an energy of pairs (`Pairwise`, `LevelBonds`, `ScalarField`) on a narrow graph: a chain, tree, ring, strip, small lattice.
 
     Levels are summed; angles and real fields are integrated over nodes, whose number doubles until log Z stays. The error
     told is the rounding of the energy's own dtype, and what the last doubling changed.
@@ -37,10 +37,7 @@ def variable_elimination(energy: AbstractEnergy) -> Estimate:
         TypeError: the energy does not say which pairs of sites interact.
         ValueError: the graph is too wide; says by how much.
     """
-    graph = graph_of(energy)
-    if graph is None:
-        pairs_of(energy)  # raises, and says what is missing
-        raise AssertionError
+    graph = need_graph(energy)
     order, width = narrow_order(graph, name=type(energy).__name__)
     if graph.levels is not None:
         pairs = pairs_of(energy)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from gibbsite.core import AbstractEnergy, Pairwise, ScalarField, capability, discrete, values
+from gibbsite.core import AbstractEnergy, LevelBonds, Pairwise, ScalarField, capability, discrete, values
 from gibbsite.thermo.exact.summed import rounding_unit
 
 FALL = 60.0  # nats above its deepest point at which the well of a real site is cut off
@@ -56,13 +56,32 @@ def graph_of(energy: AbstractEnergy) -> Graph | None:
     if (view := capability(energy, Pairwise)) is not None:
         levels = len(values(energy.space)) if discrete(energy.space) else None
         return Graph(energy.space.size, np.asarray(view.edges), levels, None if view.grid is None else view.grid.side)
+    if (tables := capability(energy, LevelBonds)) is not None:
+        side = None if tables.grid is None else tables.grid.side
+        return Graph(energy.space.size, np.asarray(tables.edges), len(tables.table), side)
     if (field := capability(energy, ScalarField)) is not None:
         return Graph(energy.space.size, _field_edges(field), None, field.grid.side)
     return None
 
 
+def need_graph(energy: AbstractEnergy) -> Graph:
+    """The graph of an energy of pairs, or a TypeError that says what is missing."""
+    graph = graph_of(energy)
+    if graph is None:
+        raise _lacking(energy)
+    return graph
+
+
+def _lacking(energy: AbstractEnergy) -> TypeError:
+    offered = ", ".join(type(view).__name__ for view in energy.views()) or "none"
+    return TypeError(
+        f"{type(energy).__name__} does not say which pairs of sites interact: the capability Pairwise, LevelBonds or ScalarField is "
+        f"needed (it offers: {offered})."
+    )
+
+
 def pairs_of(energy: AbstractEnergy, *, nodes: int | None = None) -> Pairs:
-    """The tables of an energy with the capability `Pairwise`, or `ScalarField`; a continuum gets this many nodes.
+    """The tables of an energy with the capability `Pairwise`, `LevelBonds` or `ScalarField`; a continuum gets this many nodes.
 
     Raises:
         TypeError: the energy does not say that it is one of pairs, or it has a continuum and no nodes are given.
@@ -71,17 +90,15 @@ def pairs_of(energy: AbstractEnergy, *, nodes: int | None = None) -> Pairs:
     view, field = capability(energy, Pairwise), capability(energy, ScalarField)
     if view is not None and discrete(energy.space):
         return _of_levels(energy, view)
+    if (tables := capability(energy, LevelBonds)) is not None:
+        return _of_tables(energy, tables)
     if nodes is None and (view is not None or field is not None):
         raise TypeError(f"{type(energy).__name__} has a continuum of values at each site: levels are needed, or use variable_elimination.")
     if view is not None and nodes is not None:
         return _of_angles(energy, view, nodes)
     if field is not None and nodes is not None:
         return _of_field(energy, field, nodes)
-    offered = ", ".join(type(view).__name__ for view in energy.views()) or "none"
-    raise TypeError(
-        f"{type(energy).__name__} does not say which pairs of sites interact: the capability Pairwise, or ScalarField, is needed "
-        f"(it offers: {offered})."
-    )
+    raise _lacking(energy)
 
 
 def _of_levels(energy: AbstractEnergy, view: Pairwise) -> Pairs:
@@ -92,6 +109,14 @@ def _of_levels(energy: AbstractEnergy, view: Pairwise) -> Pairs:
     bond = -np.asarray(view.gaps, np.float64)[:, None, None] * (1 - np.eye(q))
     lowest = _value(energy, np.full(energy.space.shape, values(energy.space)[0]))
     return _tables(site, np.asarray(view.edges), bond, -lowest - site[:, 0].sum(), lowest)
+
+
+def _of_tables(energy: AbstractEnergy, view: LevelBonds) -> Pairs:
+    table, couplings = np.asarray(view.table, np.float64), np.asarray(view.couplings, np.float64)
+    site = np.asarray(view.alone, np.float64).reshape(energy.space.size, -1)
+    lowest = _value(energy, np.full(energy.space.shape, values(energy.space)[0]))
+    constant = couplings.sum() * table[0, 0] - site[:, 0].sum() - lowest
+    return _tables(site, np.asarray(view.edges), -couplings[:, None, None] * table, constant, lowest)
 
 
 def _of_angles(energy: AbstractEnergy, view: Pairwise, nodes: int) -> Pairs:
