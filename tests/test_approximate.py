@@ -66,11 +66,10 @@ def test_mean_field_of_curie_weiss() -> None:
     assert mean_field(machine).value == pytest.approx(truth, abs=2e-5)
 
 
-@pytest.mark.parametrize(("approximation", "order"), [(mean_field, 2), (tap, 3), (bethe, 4)])
+@pytest.mark.parametrize(("approximation", "order"), [(mean_field, 2), (tap, 3), (bethe, 3)])
 def test_errors_vanish_with_their_order(approximation, order) -> None:
-    """Four spins on a ring with one diagonal, in fields: halving the bonds divides the error by 2^order (cycles of three for Bethe: 8)."""
-    edges, bonds = [[0, 1], [1, 2], [2, 3], [3, 0], [0, 2]], np.array([0.8, -0.6, 0.9, 0.5, -0.7])
-    order = 3 if approximation is bethe else order
+    """Four spins on a ring with one diagonal, in fields: halving the bonds divides the error by 2^order (Bethe misses cycles of three)."""
+    edges, bonds = [[0, 1], [1, 2], [2, 3], [3, 0], [0, 2]], np.array([0.8, 0.6, 0.9, 0.5, 0.7])
 
     def error(scale):
         machine = BoltzmannMachine(Spins(4), edges, scale * bonds, [0.4, -0.3, 0.5, 0.2])
@@ -111,7 +110,7 @@ def test_bethe_is_below_where_bonds_attract(coupling, field) -> None:
     found, truth = bethe(torus), enumerate_log_z(torus).value
     assert found.evidence is Evidence.LOWER
     assert found.value < truth
-    assert found.value > mean_field(torus).value - 1e-9 or coupling > 0.6
+    assert found.value > mean_field(torus).value
 
 
 def test_bethe_with_cycles_that_repel_is_no_bound() -> None:
@@ -158,7 +157,7 @@ def test_laplace() -> None:
     assert right.evidence is Evidence.NOT_ESTABLISHED
     assert right.stderr is None
     for found, (x, share) in ((right, (1.7528, 0.8443)), (left, (-1.7109, 0.1557))):
-        assert found.value == pytest.approx(math.log(11784.509 * share), abs=0.02)
+        assert 0.01 < math.log(11784.509 * share) - found.value < 0.03
         curvature = 12 * x**2 - 12
         assert found.value == pytest.approx(-(x**4 - 6 * x**2 - x / 2) + 0.5 * math.log(2 * math.pi / curvature), abs=1e-3)
 
@@ -185,7 +184,7 @@ def test_series_of_the_square_lattice() -> None:
             following = float(ising_series(order + 2)[-1]) * math.tanh(k) ** (order + 2)
             assert 0 < onsager(k).value - found.value < 2 * following
     cold = low_temperature_series(0.6)
-    assert cold.value == pytest.approx(onsager(0.6).value, abs=1e-6)
+    assert cold.value == pytest.approx(onsager(0.6).value, abs=1e-5)
     assert cold.evidence is Evidence.NOT_ESTABLISHED
     with pytest.raises(ValueError, match="order=7"):
         high_temperature_series(0.3, order=7)

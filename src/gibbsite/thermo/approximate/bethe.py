@@ -19,7 +19,8 @@ from gibbsite.thermo.exact.pairs import Pairs, pairs_of
 from gibbsite.thermo.exact.summed import log_sum_exp, nothing, summed
 
 DAMPING = 0.5
-STEPS = 2000
+STEPS = 1000
+LEAN = 1.0  # nats
 TOLERANCE = 1e-12
 
 
@@ -27,25 +28,26 @@ def bethe(energy: AbstractEnergy) -> Estimate:
     """log Z of Bethe for an energy of pairs, at the fixed point of belief propagation.
 
     Without cycles it is exact, and says so. With two levels a site and bonds that all attract (whatever the fields) it is a lower bound
-    (Ruozzi, NeurIPS 2012). Else it is no bound, and has no error bar. Messages start from what each site feels alone.
-    Where they do not settle, the status is NOT_CONVERGED, and nothing is established.
+    (Ruozzi, NeurIPS 2012). Else it is no bound, and has no error bar. Messages start flat, and leaning to each level; of the fixed
+    points the largest log Z is taken. Where none is reached, the status is NOT_CONVERGED, and nothing is established.
 
     Raises:
         TypeError: the energy does not say which pairs of sites interact.
     """
     pairs = pairs_of(energy)
-    tree = acyclic(len(pairs.site), pairs.edges)
-    messages, settled = _settled(pairs, damping=0.0 if tree else DAMPING, steps=len(pairs.site) + 1 if tree else STEPS)
-    log_z = _log_z(pairs, messages)
-    if not np.isfinite(log_z):
+    if not pairs.finite:
         return nothing()
-    if not settled:
-        return Estimate(log_z, None, status=Status.NOT_CONVERGED, evidence=Evidence.NOT_ESTABLISHED)
-    if tree:
-        return summed(log_z, pairs.rounding)
+    if acyclic(len(pairs.site), pairs.edges):
+        messages, _ = _settled(pairs, np.zeros(pairs.levels), damping=0.0, steps=len(pairs.site) + 1)
+        return summed(_log_z(pairs, messages), pairs.rounding)
+    starts = [np.zeros(pairs.levels), *(LEAN * np.eye(pairs.levels))]
+    found = [_settled(pairs, start, damping=DAMPING, steps=STEPS) for start in starts]
+    log_z = [_log_z(pairs, messages) for messages, settled in found if settled]
+    if not log_z:
+        return Estimate(_log_z(pairs, found[0][0]), None, status=Status.NOT_CONVERGED, evidence=Evidence.NOT_ESTABLISHED)
     if pairs.levels == 2 and np.all(_attraction(pairs) >= 0):
-        return Estimate(log_z, pairs.rounding, hi=np.inf, evidence=Evidence.LOWER)
-    return Estimate(log_z, None, evidence=Evidence.NOT_ESTABLISHED)
+        return Estimate(max(log_z), pairs.rounding, hi=np.inf, evidence=Evidence.LOWER)
+    return Estimate(max(log_z), None, evidence=Evidence.NOT_ESTABLISHED)
 
 
 def acyclic(sites: int, edges: Int[np.ndarray, "bonds 2"]) -> bool:
@@ -70,9 +72,11 @@ def _attraction(pairs: Pairs) -> Float[np.ndarray, " bonds"]:
     return pairs.bond[:, 0, 0] + pairs.bond[:, 1, 1] - pairs.bond[:, 0, 1] - pairs.bond[:, 1, 0]
 
 
-def _settled(pairs: Pairs, *, damping: float, steps: int) -> tuple[Float[np.ndarray, "two bonds levels"], bool]:
-    """Messages along the bonds ([0]: to their first end, [1]: to their second), and whether they came to rest."""
-    messages = np.zeros((2, len(pairs.edges), pairs.levels))
+def _settled(
+    pairs: Pairs, start: Float[np.ndarray, " levels"], *, damping: float, steps: int
+) -> tuple[Float[np.ndarray, "two bonds levels"], bool]:
+    """Messages along the bonds ([0]: to their first end, [1]: to their second), all alike at the start, and whether they came to rest."""
+    messages = np.tile(start, (2, len(pairs.edges), 1))
     for _ in range(steps):
         first, second = _cavities(pairs, messages)
         new = np.stack([_sent(pairs.bond, second), _sent(np.swapaxes(pairs.bond, 1, 2), first)])
@@ -105,8 +109,7 @@ def _cavities(pairs: Pairs, messages: np.ndarray) -> list[Float[np.ndarray, "bon
 
 def _log_z(pairs: Pairs, messages: np.ndarray) -> float:
     first, second = _cavities(pairs, messages)
-    both = (first[:, :, None] + pairs.bond + second[:, None, :]).reshape(len(pairs.edges), -1)
+    both = (first[:, :, None] + pairs.bond + second[:, None, :]).reshape(-1, pairs.levels**2)
     degree = np.bincount(pairs.edges.ravel(), minlength=len(pairs.site))
     sites = log_sum_exp(_gathered(pairs, messages).T)
-    bonds = float(np.sum(log_sum_exp(both.T))) if len(both) else 0.0
-    return pairs.constant + bonds - float(np.sum((degree - 1) * sites))
+    return pairs.constant + float(np.sum(log_sum_exp(both.T))) - float(np.sum((degree - 1) * sites))

@@ -22,7 +22,8 @@ from gibbsite.thermo.exact.summed import nothing
 
 DAMPING = 0.5
 STEPS = 500
-TOLERANCE = 1e-11  # of site laws
+TOLERANCE = 1e-11  # of site laws, at which iteration stops
+SETTLED = 1e-6  # what they may still move by in a solution: log Z is stationary there
 RANDOM = 4  # starts besides the flat one and one leaning to each level
 
 Laws = Float[np.ndarray, "starts sites levels"]
@@ -37,9 +38,9 @@ def mean_field(energy: AbstractEnergy) -> Estimate:
         TypeError: the energy does not say which pairs of sites interact.
     """
     pairs = pairs_of(energy)
-    best = float(np.max(_solved(pairs, order=1).log_z))
-    if not math.isfinite(best):
+    if not pairs.finite:
         return nothing()
+    best = float(np.max(_solved(pairs, order=1).log_z))
     return Estimate(best, pairs.rounding, hi=math.inf, evidence=Evidence.LOWER)
 
 
@@ -53,15 +54,13 @@ def tap(energy: AbstractEnergy) -> Estimate:
         TypeError: the energy does not say which pairs of sites interact.
     """
     pairs = pairs_of(energy)
-    found = _solved(pairs, order=2)
-    settled = found.moving < math.sqrt(TOLERANCE)
-    log_z = np.where(np.isfinite(found.log_z), found.log_z, -np.inf)
-    if not np.any(np.isfinite(log_z)):
+    if not pairs.finite:
         return nothing()
-    # Of solutions that settled the largest; second order is no bound, so one that did not settle says nothing.
-    best = int(np.argmax(np.where(settled, log_z, -np.inf) if settled.any() else log_z))
+    found = _solved(pairs, order=2)
+    settled = found.moving < SETTLED
+    log_z = found.log_z[settled] if settled.any() else found.log_z
     status = Status.OK if settled.any() else Status.NOT_CONVERGED
-    return Estimate(float(log_z[best]), None, status=status, evidence=Evidence.NOT_ESTABLISHED)
+    return Estimate(float(np.max(log_z)), None, status=status, evidence=Evidence.NOT_ESTABLISHED)
 
 
 class _Solution(NamedTuple):
@@ -72,7 +71,8 @@ class _Solution(NamedTuple):
 
 
 def _solved(pairs: Pairs, *, order: int) -> _Solution:
-    laws = _starts(pairs)
+    # Flat laws may be a solution of second order that any other start leaves: below a transition it counts far too much.
+    laws = _starts(pairs)[order - 1 :]
     moving = np.full(len(laws), np.inf)
     for _ in range(STEPS):
         drive = pairs.site + _felt(pairs, laws, order)

@@ -28,7 +28,7 @@ from gibbsite.core import Estimate, Evidence, exact
 MOST_SITES = 1024
 PRIMES_BELOW = 2**31  # so that products of remainders fit into 64 bits
 
-Polynomial = Int[np.ndarray, " coefficients"]  # modulo a prime, lowest power first
+Polynomial = Int[np.ndarray, "_"]  # modulo a prime, lowest power first
 
 
 @dataclasses.dataclass(frozen=True)

@@ -66,4 +66,4 @@ def is_complete(energy: AbstractEnergy) -> bool:
         return False
     pairs = pairs_of(energy)
     distinct = len(np.unique(np.sort(pairs.edges, axis=1), axis=0)) == len(pairs.edges)
-    return distinct and np.ptp(pairs.site, axis=0).max() == 0 and (len(pairs.bond) == 0 or np.ptp(pairs.bond, axis=0).max() == 0)
+    return pairs.finite and distinct and bool(np.all(pairs.site == pairs.site[:1])) and bool(np.all(pairs.bond == pairs.bond[:1]))

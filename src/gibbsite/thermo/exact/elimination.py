@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from gibbsite.core import AbstractEnergy, Estimate, Status
 from gibbsite.thermo.exact.pairs import Graph, Pairs, need_graph, pairs_of
-from gibbsite.thermo.exact.summed import log_sum_exp, summed
+from gibbsite.thermo.exact.summed import log_sum_exp, nothing, summed
 
 MOST_ENTRIES = 2**22  # of a table
 MOST_WORK = 2**29  # entries of all tables together
@@ -41,7 +41,7 @@ def variable_elimination(energy: AbstractEnergy) -> Estimate:
     order, width = narrow_order(graph, name=type(energy).__name__)
     if graph.levels is not None:
         pairs = pairs_of(energy)
-        return summed(sum_out(pairs, order), pairs.rounding)
+        return summed(sum_out(pairs, order), pairs.rounding) if pairs.finite else nothing()
     return _doubled(energy, order, width)
 
 
@@ -50,6 +50,8 @@ def _doubled(energy: AbstractEnergy, order: list[int], width: int) -> Estimate:
     nodes, before, change = FEWEST_NODES, math.nan, math.inf
     while True:
         pairs = pairs_of(energy, nodes=nodes)
+        if not pairs.finite:
+            return nothing()
         log_z = sum_out(pairs, order)
         before, change = log_z, abs(log_z - before)
         if change < TOLERANCE * len(order):

@@ -5,8 +5,10 @@ from functools import reduce
 
 import numpy as np
 
-from gibbsite.core import AbstractEnergy, Estimate, ScalarField, capability
+from gibbsite.core import AbstractEnergy, Estimate
+from gibbsite.thermo.exact.pairs import value_at
 from gibbsite.thermo.exact.summed import rounding_unit, summed
+from gibbsite.thermo.exact.told import told
 
 
 def free_field(side: tuple[int, ...], m2: float, stiffness: float = 1.0) -> Estimate:
@@ -29,17 +31,15 @@ def free_field(side: tuple[int, ...], m2: float, stiffness: float = 1.0) -> Esti
 
 def is_free(energy: AbstractEnergy) -> bool:
     """Whether the energy is a `ScalarField` of `lam` = 0 that has a law."""
-    field = capability(energy, ScalarField)
+    field = told(energy).field
     return field is not None and float(field.lam) == 0 and float(field.m2) > 0 and float(field.stiffness) >= 0
 
 
 def free_field_of(energy: AbstractEnergy) -> Estimate:
     """`free_field` of an energy that is one (`is_free`), with its own constant."""
-    import jax.numpy as jnp
-
-    field = capability(energy, ScalarField)
+    field = told(energy).field
     if field is None or not is_free(energy):
         raise ValueError(f"{type(energy).__name__} is no free field: lam must be 0 and m2 above 0.")
     found = free_field(field.grid.side, float(field.m2), float(field.stiffness))
-    zero = float(energy(jnp.zeros(energy.space.shape)))
+    zero = value_at(energy, np.zeros(energy.space.shape))
     return summed(found.value - zero, rounding_unit() * (abs(zero) + energy.space.size))

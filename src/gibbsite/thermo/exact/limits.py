@@ -66,7 +66,7 @@ def mean_field_magnetisation(beta: float, field: float = 0.0) -> Estimate:
         return m - math.tanh(beta * (m + field))
 
     low = math.sqrt(3 * (beta - 1) / beta**3) / 2 if field == 0 else 0.0  # half of tanh's first two terms, below the root
-    return exact(float(brentq(gap, low, 1.0, xtol=1e-15, rtol=4.5e-16)))
+    return exact(float(brentq(gap, low, 1.0, xtol=1e-15, rtol=1e-15)))
 
 
 def hopfield_capacity() -> tuple[float, float]:

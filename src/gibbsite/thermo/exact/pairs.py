@@ -8,11 +8,14 @@ power of the spacing (Trefethen & Weideman, SIAM Review 56, 2014).
 import math
 from typing import NamedTuple
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
-from gibbsite.core import AbstractEnergy, LevelBonds, Pairwise, ScalarField, capability, discrete, values
+from gibbsite.core import AbstractEnergy, LevelBonds, Pairwise, ScalarField, discrete, values
 from gibbsite.thermo.exact.summed import rounding_unit
+from gibbsite.thermo.exact.told import told
 
 FALL = 60.0  # nats above its deepest point at which the well of a real site is cut off
 
@@ -32,6 +35,11 @@ class Pairs(NamedTuple):
     @property
     def levels(self) -> int:
         return self.site.shape[1]
+
+    @property
+    def finite(self) -> bool:
+        """Whether all of it is numbers: parameters may be infinite, or not numbers at all."""
+        return all(bool(np.all(np.isfinite(part))) for part in (self.site, self.bond, self.constant))
 
 
 class Graph(NamedTuple):
@@ -53,13 +61,14 @@ class Graph(NamedTuple):
 
 def graph_of(energy: AbstractEnergy) -> Graph | None:
     """The graph of an energy that says that it is one of pairs; else None."""
-    if (view := capability(energy, Pairwise)) is not None:
+    _, view, tables, field, *_ = told(energy)
+    if view is not None:
         levels = len(values(energy.space)) if discrete(energy.space) else None
         return Graph(energy.space.size, np.asarray(view.edges), levels, None if view.grid is None else view.grid.side)
-    if (tables := capability(energy, LevelBonds)) is not None:
+    if tables is not None:
         side = None if tables.grid is None else tables.grid.side
         return Graph(energy.space.size, np.asarray(tables.edges), len(tables.table), side)
-    if (field := capability(energy, ScalarField)) is not None:
+    if field is not None:
         return Graph(energy.space.size, _field_edges(field), None, field.grid.side)
     return None
 
@@ -87,10 +96,10 @@ def pairs_of(energy: AbstractEnergy, *, nodes: int | None = None) -> Pairs:
         TypeError: the energy does not say that it is one of pairs, or it has a continuum and no nodes are given.
         ValueError: a field that no well holds.
     """
-    view, field = capability(energy, Pairwise), capability(energy, ScalarField)
+    _, view, tables, field, *_ = told(energy)
     if view is not None and discrete(energy.space):
         return _of_levels(energy, view)
-    if (tables := capability(energy, LevelBonds)) is not None:
+    if tables is not None:
         return _of_tables(energy, tables)
     if nodes is None and (view is not None or field is not None):
         raise TypeError(f"{type(energy).__name__} has a continuum of values at each site: levels are needed, or use variable_elimination.")
@@ -106,15 +115,15 @@ def _of_levels(energy: AbstractEnergy, view: Pairwise) -> Pairs:
     q, sites = len(values(energy.space)), energy.space.size
     alone = np.zeros((sites, q)) if view.alone is None else np.asarray(view.alone, np.float64).reshape(sites, -1)
     site = alone if alone.shape[1] == q else np.concatenate([np.zeros((sites, 1)), alone], axis=1)
-    bond = -np.asarray(view.gaps, np.float64)[:, None, None] * (1 - np.eye(q))
-    lowest = _value(energy, np.full(energy.space.shape, values(energy.space)[0]))
+    bond = np.where(np.eye(q, dtype=bool), 0.0, -np.asarray(view.gaps, np.float64)[:, None, None])
+    lowest = value_at(energy, np.full(energy.space.shape, values(energy.space)[0]))
     return _tables(site, np.asarray(view.edges), bond, -lowest - site[:, 0].sum(), lowest)
 
 
 def _of_tables(energy: AbstractEnergy, view: LevelBonds) -> Pairs:
     table, couplings = np.asarray(view.table, np.float64), np.asarray(view.couplings, np.float64)
     site = np.asarray(view.alone, np.float64).reshape(energy.space.size, -1)
-    lowest = _value(energy, np.full(energy.space.shape, values(energy.space)[0]))
+    lowest = value_at(energy, np.full(energy.space.shape, values(energy.space)[0]))
     constant = couplings.sum() * table[0, 0] - site[:, 0].sum() - lowest
     return _tables(site, np.asarray(view.edges), -couplings[:, None, None] * table, constant, lowest)
 
@@ -125,7 +134,7 @@ def _of_angles(energy: AbstractEnergy, view: Pairwise, nodes: int) -> Pairs:
     alone = np.zeros((energy.space.size, 2)) if view.alone is None else np.asarray(view.alone, np.float64).reshape(-1, 2)
     site = alone @ np.stack([np.cos(angle), np.sin(angle)]) + math.log(2 * np.pi / nodes)
     bond = -np.asarray(view.gaps, np.float64)[:, None, None] * (1 - np.cos(angle[:, None] - angle)) / 2
-    zero = _value(energy, np.zeros(energy.space.shape))
+    zero = value_at(energy, np.zeros(energy.space.shape))
     return _tables(site, np.asarray(view.edges), bond, -zero - alone[:, 0].sum(), zero)
 
 
@@ -136,13 +145,13 @@ def _of_field(energy: AbstractEnergy, field: ScalarField, nodes: int) -> Pairs:
     site = np.tile(-m2 * x**2 - lam * x**4 + math.log(x[1] - x[0]), (energy.space.size, 1))
     edges = _field_edges(field)
     bond = np.broadcast_to(-stiffness * (x[:, None] - x) ** 2, (len(edges), nodes, nodes))
-    zero = _value(energy, np.zeros(energy.space.shape))
+    zero = value_at(energy, np.zeros(energy.space.shape))
     return _tables(site, edges, bond, -zero, zero)._replace(rounding=rounding_unit() * (abs(zero) + energy.space.size))
 
 
 def _field_edges(field: ScalarField) -> Int[np.ndarray, "bonds 2"]:
     """The bonds of the grid but for those from a site to itself, on a side of 1, which are never stretched."""
-    number = np.arange(math.prod(field.grid.side))
+    number = jnp.arange(math.prod(field.grid.side))
     edges = np.concatenate([np.stack([np.ravel(end) for end in ends], axis=1) for ends in field.grid.ends(number)])
     return edges[edges[:, 0] != edges[:, 1]]
 
@@ -156,10 +165,14 @@ def _reach(m2: float, lam: float) -> float:
     return math.sqrt((root - m2) / (2 * lam) if m2 < 0 else 2 * height / (m2 + root))
 
 
-def _value(energy: AbstractEnergy, x: np.ndarray) -> float:
-    import jax.numpy as jnp
+def value_at(energy: AbstractEnergy, x: np.ndarray) -> float:
+    """The energy of one configuration, on the host."""
+    return float(_energy(energy, jnp.asarray(x, jnp.result_type(float))))
 
-    return float(energy(jnp.asarray(x, jnp.result_type(float))))
+
+@eqx.filter_jit
+def _energy(energy: AbstractEnergy, x: Array) -> Array:
+    return energy(x)
 
 
 def _tables(site: np.ndarray, edges: np.ndarray, bond: np.ndarray, constant: float, told: float) -> Pairs:

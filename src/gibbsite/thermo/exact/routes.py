@@ -4,10 +4,11 @@ import math
 from collections.abc import Callable as Function
 from functools import partial
 
-import jax.numpy as jnp
+import equinox as eqx
 import numpy as np
+from jaxtyping import Array
 
-from gibbsite.core import AbstractEnergy, Box, Estimate, Normalised, Torus, UniformBonds, capability, count, discrete, need
+from gibbsite.core import AbstractEnergy, Box, Estimate, Normalised, Torus, count, discrete, need
 from gibbsite.core.reference import ends
 from gibbsite.thermo.exact.curie_weiss import complete_graph, is_complete
 from gibbsite.thermo.exact.elimination import narrow_order, variable_elimination
@@ -15,9 +16,10 @@ from gibbsite.thermo.exact.enumeration import MOST_STATES, enumerate_log_z
 from gibbsite.thermo.exact.free_field import free_field_of, is_free
 from gibbsite.thermo.exact.kaufman import kaufman
 from gibbsite.thermo.exact.layer import hidden_sum, sums_hidden
-from gibbsite.thermo.exact.pairs import graph_of
+from gibbsite.thermo.exact.pairs import graph_of, value_at
 from gibbsite.thermo.exact.quadrature import quadrature
 from gibbsite.thermo.exact.summed import rounding_unit, summed
+from gibbsite.thermo.exact.told import told
 
 Route = Function[[], Estimate]
 
@@ -38,7 +40,7 @@ def exact_routes(energy: AbstractEnergy) -> dict[str, Route]:
         "quadrature"         up to four numbers within bounds: `quadrature`; give low= and high= yourself on the reals
     """
     routes: dict[str, Route] = {}
-    if capability(energy, Normalised) is not None:
+    if told(energy).normalised:
         routes["closed form"] = partial(_closed_form, energy)
     if _on_torus(energy):
         routes["kaufman"] = partial(kaufman_of, energy)
@@ -48,7 +50,7 @@ def exact_routes(energy: AbstractEnergy) -> dict[str, Route]:
         routes["free field"] = partial(free_field_of, energy)
     if (name := _by_sites(energy)) is not None:
         routes[name] = partial(variable_elimination, energy)
-    if sums_hidden(energy):
+    if told(energy).latent and sums_hidden(energy):
         routes["hidden layer"] = partial(hidden_sum, energy)
     if discrete(energy.space) and count(energy.space) <= MOST_STATES:
         routes["enumeration"] = partial(enumerate_log_z, energy)
@@ -57,8 +59,13 @@ def exact_routes(energy: AbstractEnergy) -> dict[str, Route]:
     return routes
 
 
+@eqx.filter_jit
+def _own_constant(energy: AbstractEnergy) -> Array:
+    return need(energy, Normalised, "exact_routes").log_z()
+
+
 def _closed_form(energy: AbstractEnergy) -> Estimate:
-    log_z = float(need(energy, Normalised, "exact_routes").log_z())
+    log_z = float(_own_constant(energy))
     return summed(log_z, rounding_unit() * (abs(log_z) + energy.space.size))
 
 
@@ -71,19 +78,22 @@ def kaufman_of(energy: AbstractEnergy) -> Estimate:
         TypeError: the energy is no plain Ising torus.
         ValueError: a coupling below zero on an odd side, which frustrates.
     """
-    coupling = float(need(energy, UniformBonds, "kaufman_of").coupling)
+    view = told(energy).uniform
+    if view is None:
+        raise TypeError(f"{type(energy).__name__} is no plain Ising torus: it lacks the capability UniformBonds.")
+    coupling = float(view.coupling)
     *copies, rows, cols = energy.space.shape
     if coupling < 0 and (rows % 2 or cols % 2):
         raise ValueError(f"coupling={coupling:g} on a {rows} x {cols} torus: Kaufman's formula needs it above 0, or both sides even.")
     number = math.prod(copies)
     log_z = rows * cols * math.log(2) if coupling == 0 else float(kaufman(rows, cols, abs(coupling)))
-    up = float(energy(jnp.ones(energy.space.shape)))
+    up = value_at(energy, np.ones(energy.space.shape))
     bonds = 2 * rows * cols * number
     return summed(number * log_z - (up + coupling * bonds), rounding_unit() * abs(up))
 
 
 def _on_torus(energy: AbstractEnergy) -> bool:
-    view = capability(energy, UniformBonds)
+    view = told(energy).uniform
     if view is None or not np.isfinite(view.coupling):
         return False
     return float(view.coupling) >= 0 or all(side % 2 == 0 for side in energy.space.shape[-2:])

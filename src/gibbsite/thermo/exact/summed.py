@@ -29,4 +29,4 @@ def log_sum_exp(a: Float[np.ndarray, "n *rest"]) -> Float[np.ndarray, "*rest"]:
     top = np.max(a, axis=0)
     top = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(divide="ignore"):
-        return top + np.log(np.sum(np.exp(a - top), axis=0))
+        return np.asarray(top + np.log(np.sum(np.exp(a - top), axis=0)))
