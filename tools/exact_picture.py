@@ -28,7 +28,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00")
 def main() -> None:
     """The exact log Z a site above, and below what each way is off by."""
     exact = np.array([float(kaufman(SIDE, SIDE, k)) for k in COUPLINGS])
-    found = {name: np.array([float(way(k)) for k in COUPLINGS]) for name, way in WAYS.items()}
+    found = {name: np.array([way(k).value for k in COUPLINGS], float) for name, way in WAYS.items()}  # nan where none was found
     with mpl.rc_context({"font.size": 9, "axes.linewidth": 0.6}):
         figure = Figure(figsize=(6.6, 5.2), layout="constrained")
         FigureCanvasAgg(figure)

@@ -29,7 +29,7 @@ def bethe(energy: AbstractEnergy) -> Estimate:
 
     Without cycles it is exact, and says so. With two levels a site and bonds that all attract (whatever the fields) it is a lower bound
     (Ruozzi, NeurIPS 2012). Else it is no bound, and has no error bar. Messages start flat, and leaning to each level; of the fixed
-    points the largest log Z is taken. Where none is reached, the status is NOT_CONVERGED, and nothing is established.
+    points the largest log Z is taken. Where none is reached, there is no value, and the status is NOT_CONVERGED.
 
     Raises:
         TypeError: the energy does not say which pairs of sites interact.
@@ -44,7 +44,7 @@ def bethe(energy: AbstractEnergy) -> Estimate:
     found = [_settled(pairs, start, damping=DAMPING, steps=STEPS) for start in starts]
     log_z = [_log_z(pairs, messages) for messages, settled in found if settled]
     if not log_z:
-        return Estimate(_log_z(pairs, found[0][0]), None, status=Status.NOT_CONVERGED, evidence=Evidence.NOT_ESTABLISHED)
+        return Estimate(None, None, status=Status.NOT_CONVERGED, evidence=Evidence.NOT_ESTABLISHED)
     if pairs.levels == 2 and np.all(_attraction(pairs) >= 0):
         return Estimate(max(log_z), pairs.rounding, hi=np.inf, evidence=Evidence.LOWER)
     return Estimate(max(log_z), None, evidence=Evidence.NOT_ESTABLISHED)

@@ -48,7 +48,7 @@ def tap(energy: AbstractEnergy) -> Estimate:
     """log Z to second order (Thouless, Anderson & Palmer), of the best of several solutions; no bound, and no error bar.
 
     Good where bonds are weak and many, as in the Sherrington-Kirkpatrick model above its transition. Where the iteration does not settle,
-    the status is NOT_CONVERGED: as a rule a glass at low temperature.
+    there is no value, and the status is NOT_CONVERGED: as a rule a glass at its transition and below.
 
     Raises:
         TypeError: the energy does not say which pairs of sites interact.
@@ -58,9 +58,9 @@ def tap(energy: AbstractEnergy) -> Estimate:
         return nothing()
     found = _solved(pairs, order=2)
     settled = found.moving < SETTLED
-    log_z = found.log_z[settled] if settled.any() else found.log_z
-    status = Status.OK if settled.any() else Status.NOT_CONVERGED
-    return Estimate(float(np.max(log_z)), None, status=status, evidence=Evidence.NOT_ESTABLISHED)
+    if not settled.any():
+        return Estimate(None, None, status=Status.NOT_CONVERGED, evidence=Evidence.NOT_ESTABLISHED)
+    return Estimate(float(np.max(found.log_z[settled])), None, evidence=Evidence.NOT_ESTABLISHED)
 
 
 class _Solution(NamedTuple):

@@ -138,11 +138,9 @@ def _widths(left: list[set[int]], ways: Iterator[int], most: int) -> tuple[list[
 
 def _along(graph: Graph) -> list[int]:
     """Slice after slice along the longest side."""
-    number = np.arange(graph.sites)
-    if graph.side is None:
-        return number.tolist()
-    axes = sorted(range(len(graph.side)), key=lambda axis: -graph.side[axis])
-    return number.reshape(graph.side).transpose(axes).ravel().tolist()
+    side = graph.side or (graph.sites,)
+    axes = sorted(range(len(side)), key=lambda axis: -side[axis])
+    return np.arange(graph.sites).reshape(side).transpose(axes).ravel().tolist()
 
 
 def _fewest_first(left: list[set[int]]) -> Iterator[int]:

@@ -73,8 +73,8 @@ def enumerate_mean(energy: AbstractEnergy, observable: Function[[Array], Array])
     sums = _summed(energy, observable)
     if sums.broken or sums.total == 0:
         return nothing()
-    mean = sums.observed / sums.total
-    error = rounding_unit() * (sums.observed_size + np.abs(mean) * sums.size) / sums.total
+    mean = np.asarray(sums.observed) / sums.total
+    error = np.asarray(rounding_unit() * (sums.observed_size + np.abs(mean) * sums.size) / sums.total)
     return Estimate(mean[()], error[()], evidence=Evidence.EXACT)
 
 

@@ -21,5 +21,11 @@ class Told(NamedTuple):
 @eqx.filter_jit  # one program an energy, where every operation on bonds by itself would be one
 def told(energy: AbstractEnergy) -> Told:
     """All of it at once."""
-    numbers = (capability(energy, kind) for kind in (UniformBonds, Pairwise, LevelBonds, ScalarField))
-    return Told(*numbers, capability(energy, Normalised) is not None, capability(energy, Latent) is not None)
+    return Told(
+        capability(energy, UniformBonds),
+        capability(energy, Pairwise),
+        capability(energy, LevelBonds),
+        capability(energy, ScalarField),
+        capability(energy, Normalised) is not None,
+        capability(energy, Latent) is not None,
+    )
