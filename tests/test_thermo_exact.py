@@ -121,8 +121,8 @@ def test_refusals_name_the_remedy():
         enumerate_log_z(Coins(Spins(30), jnp.zeros(30)))
     with pytest.raises(ValueError, match="needs low= and high="):
         quadrature(Normal(jnp.zeros(2), jnp.ones(2)))
-    with pytest.raises(ValueError, match="one to three dimensions"):
-        quadrature(Normal(jnp.zeros(4), jnp.ones(4)), low=-1, high=1)
+    with pytest.raises(ValueError, match="one to four dimensions"):
+        quadrature(Normal(jnp.zeros(5), jnp.ones(5)), low=-1, high=1)
     with pytest.raises(ValueError, match="low below high"):
         quadrature(Normal(jnp.zeros(1), jnp.ones(1)), low=1, high=-1)
     assert jax.config.jax_enable_x64 is False

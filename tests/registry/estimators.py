@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gibbsite.core import Binary, Coins, Estimate, Normal, draw, exact, schedule
+from gibbsite.core import Binary, Coins, Estimate, Evidence, Normal, Spins, draw, exact, schedule
 from gibbsite.data import Modes
+from gibbsite.energies import BoltzmannMachine, DenseBoltzmannMachine, Ising
 from gibbsite.metrics import (
     bits_per_dim,
     classifier_test,
@@ -31,19 +32,43 @@ from gibbsite.metrics import (
 )
 from gibbsite.testing.bounds import check_bound
 from gibbsite.testing.estimator import check_estimator, check_exact
+from gibbsite.testing.law import LawViolation
+from gibbsite.testing.problems import rbm
 from gibbsite.thermo import (
     bar,
+    bethe,
+    complete_graph,
+    curie_weiss,
+    curie_weiss_magnetisation,
     enumerate_log_z,
+    enumerate_mean,
+    exact_routes,
     exponential_average,
+    free_field,
+    gibbs_bogoliubov,
+    hidden_sum,
+    high_temperature_series,
+    hopfield_overlap,
     importance_bound,
     kaufman,
     kaufman_energy,
     kaufman_heat_capacity,
+    laplace,
+    lennard_jones_b2,
     log_mean,
+    low_temperature_series,
     marginal,
     marginal_reverse,
+    mean_field,
+    mean_field_magnetisation,
+    onsager,
+    onsager_energy,
+    onsager_magnetisation,
     quadrature,
     sandwich,
+    sherrington_kirkpatrick_annealed,
+    tap,
+    variable_elimination,
 )
 
 from . import ppca
@@ -131,7 +156,52 @@ def reversed_marginal(key):
     return marginal_reverse(HIDDEN, xs, zs, times=schedule(16), key=key).mean
 
 
-ESTIMATORS = {
+def check_near(estimate, truth, *, limit):
+    """What is no bound must be near, and say that it is neither a bound nor exact."""
+    if estimate.evidence is not Evidence.NOT_ESTABLISHED or estimate.stderr is not None or not abs(estimate.value - truth) < limit:
+        raise LawViolation(f"{estimate} is {estimate.evidence.value}, with truth {truth} and limit {limit}.")
+
+
+RING, RING_LOG_Z = Ising((10,), 0.7, 0.3), 10.627232294499589
+TREE = BoltzmannMachine(Spins(4), [[0, 1], [1, 2], [1, 3]], 0.5, 0.0)
+TREE_LOG_Z = 4 * math.log(2) + 3 * math.log(math.cosh(0.5))
+COMPLETE = DenseBoltzmannMachine(Spins(20), 0.8 / 20 * (1 - np.eye(20)))
+
+# Sums and formulas without chance, and approximations: tests/test_truths.py and test_approximate.py say more of them.
+EXACT = {
+    "variable_elimination": lambda: check_exact(variable_elimination(RING), RING_LOG_Z, limit=2e-5),
+    "exact_routes": lambda: check_exact(exact_routes(RING)["transfer matrix"](), RING_LOG_Z, limit=2e-5),
+    "complete_graph": lambda: check_exact(complete_graph(COMPLETE), 14.559930325705 - 0.4, limit=2e-5),
+    "curie_weiss": lambda: check_exact(curie_weiss(20, 0.8), 14.559930325705, limit=1e-11),
+    "curie_weiss_magnetisation": lambda: check_exact(curie_weiss_magnetisation(20, 0.8) * 1e-2, 0.328580899171e-2, limit=1e-13),
+    "mean_field_magnetisation": lambda: check_exact(mean_field_magnetisation(1.2) * 1e-2, 0.658569660406e-2, limit=1e-13),
+    "hopfield_overlap": lambda: check_exact(hopfield_overlap(1.0), 0.0, limit=1e-12),
+    "enumerate_mean": lambda: check_exact(
+        enumerate_mean(Coins(Binary(3), jnp.full(3, 0.5)), jnp.sum), 3 / (1 + math.exp(-0.5)), limit=2e-6
+    ),
+    "free_field": lambda: check_exact(free_field((2,), 1.0), 0.5 * (2 * math.log(math.pi) - math.log(5.0)), limit=1e-14),
+    "hidden_sum": lambda: check_exact(hidden_sum(rbm().energy), rbm().log_z, limit=1e-5),
+    "onsager": lambda: check_exact(onsager(K_C), 0.929695398341610, limit=1e-13),
+    "onsager_energy": lambda: check_exact(onsager_energy(K_C), -math.sqrt(2), limit=1e-13),
+    "onsager_magnetisation": lambda: check_exact(onsager_magnetisation(0.5), 0.911319377877496, limit=1e-13),
+    "sherrington_kirkpatrick_annealed": lambda: check_exact(sherrington_kirkpatrick_annealed(3, 0.5), 3 * math.log(2) + 0.125, limit=1e-13),
+    "lennard_jones_b2": lambda: check_exact(lennard_jones_b2(1.0) * 1e-2, -5.31574512026e-2, limit=1e-13),
+    "bethe": lambda: check_exact(bethe(TREE), TREE_LOG_Z, limit=2e-6),
+    "mean_field": lambda: check_bound(lambda key: mean_field(TREE), TREE_LOG_Z, limit=0.4, replicates=2, name="mean_field", key=KEY),
+    "tap": lambda: check_near(tap(TREE), TREE_LOG_Z, limit=0.1),
+    "gibbs_bogoliubov": lambda: check_bound(
+        lambda key: gibbs_bogoliubov(UNIT, Normal(jnp.full(1, 0.5), jnp.ones(1)), samples=256, key=key),
+        float(LOG_Z),
+        limit=0.15,
+        name="gibbs_bogoliubov",
+        key=KEY,
+    ),
+    "laplace": lambda: check_near(laplace(UNIT, [2.0]), float(LOG_Z), limit=1e-5),
+    "high_temperature_series": lambda: check_near(high_temperature_series(0.2), float(onsager(0.2)), limit=1e-7),
+    "low_temperature_series": lambda: check_near(low_temperature_series(0.8), float(onsager(0.8)), limit=1e-7),
+}
+
+ESTIMATORS = EXACT | {
     "kaufman": lambda: check_exact(kaufman(8, 8, K_C), 60.14178078906915, limit=1e-12),
     "kaufman_energy": lambda: check_exact(kaufman_energy(8, 8, 0.4) * 1e-2, -1.22232064325e-2, limit=1e-13),
     "kaufman_heat_capacity": lambda: check_exact(kaufman_heat_capacity(8, 8, 0.5) * 1e-4, 0.7141226029e-4, limit=1e-13),

@@ -1,7 +1,7 @@
 """The vocabulary: spaces, energies, paths, kernels, observers, objectives, models and estimates."""
 
 from gibbsite.core.adaptation import AbstractAdaptation
-from gibbsite.core.bonds import Grid, LocalFields, Neighbours, Pairwise, UniformBonds, no_bonds
+from gibbsite.core.bonds import Grid, LevelBonds, LocalFields, Neighbours, Pairwise, ScalarField, UniformBonds, no_bonds
 from gibbsite.core.compose import Cycle, Mixture, Repeat
 from gibbsite.core.copied import Copied
 from gibbsite.core.energy import (
@@ -85,6 +85,7 @@ __all__ = [
     "Independent",
     "Info",
     "Latent",
+    "LevelBonds",
     "Linear",
     "LocalFields",
     "Marginal",
@@ -104,6 +105,7 @@ __all__ = [
     "Reals",
     "Repeat",
     "Sampleable",
+    "ScalarField",
     "Slope",
     "Spins",
     "Start",

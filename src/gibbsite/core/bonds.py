@@ -89,6 +89,42 @@ class UniformBonds(Capability):
         return UniformBonds(beta * self.coupling)
 
 
+class LevelBonds(Capability):
+    """Levels that interact in pairs by one table: `U(x) = sum_b couplings_b table(x_i, x_j) - sum_i alone_i(x_i)`, b = (i, j) of `edges`.
+
+    Levels are numbered as the values of the space. Tempering scales couplings and `alone`; a sum loses the view, for tables differ.
+    """
+
+    edges: Int[Array, "bonds 2"]
+    couplings: Float[Array, " bonds"]
+    table: Float[Array, "levels levels"]
+    alone: Float[Array, "*x levels"]
+    grid: Grid | None = eqx.field(static=True, default=None)
+
+    def tempered(self, beta: Scalar) -> "LevelBonds":
+        return LevelBonds(self.edges, beta * self.couplings, self.table, beta * self.alone, self.grid)
+
+
+class ScalarField(Capability):
+    """Real sites on a torus, each in a well and tied to the next: `U(x) = sum_b stiffness (x_i - x_j)^2 + sum_i (m2 x_i^2 + lam x_i^4)`.
+
+    b = (i, j) are the bonds of the `grid`. Tempering scales all three numbers; they add in a sum of two fields on one grid.
+    """
+
+    stiffness: Scalar
+    m2: Scalar
+    lam: Scalar
+    grid: Grid = eqx.field(static=True)
+
+    def tempered(self, beta: Scalar) -> "ScalarField":
+        return ScalarField(beta * self.stiffness, beta * self.m2, beta * self.lam, self.grid)
+
+    def plus(self, other: "ScalarField") -> "ScalarField | None":
+        if self.grid != other.grid:
+            return None
+        return ScalarField(self.stiffness + other.stiffness, self.m2 + other.m2, self.lam + other.lam, self.grid)
+
+
 class Neighbours(Capability):
     """Two-valued sites (`low`, `high`) of a sparse graph, site by site, for sweeps over the sites of a block alone.
 

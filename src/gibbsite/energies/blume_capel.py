@@ -4,9 +4,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Categorical, Conditionals, as_float
+from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Categorical, Conditionals, LevelBonds, as_float
 from gibbsite.core.energy import Scalar
-from gibbsite.energies.grid import as_sides, beside, check_lattice, check_shape, colours, neighbours, over_bonds
+from gibbsite.energies.grid import as_sides, beside, bonds_of, check_lattice, check_shape, colours, neighbours, over_bonds
 
 LEVELS = (-1, 0, 1)
 
@@ -41,7 +41,10 @@ class BlumeCapel(AbstractEnergy):
         return -over_bonds(terms, self.coupling) + self.splitting * jnp.sum(x**2) - jnp.sum(self.field * x)
 
     def views(self) -> tuple[Capability, ...]:
-        return (Conditionals(self.logits, colours(self.side, periodic=self.periodic)),)
+        levels, bonds = jnp.asarray(LEVELS, float), bonds_of(self.side, self.coupling, None, periodic=self.periodic)
+        alone = self.logits(jnp.zeros(self.side))  # what a site feels among empty ones
+        tables = LevelBonds(bonds.edges, bonds.gaps, -jnp.outer(levels, levels), alone, bonds.grid)
+        return (Conditionals(self.logits, colours(self.side, periodic=self.periodic)), tables)
 
     def logits(self, x: Float[Array, "*side"]) -> Float[Array, "*side 3"]:
         """`log p(s_i = level | rest)` up to a constant: `level h_i - splitting level^2` in the local field h_i."""

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Reals, as_float
+from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Grid, Reals, ScalarField, as_float
 from gibbsite.core.energy import Scalar, check_values
 from gibbsite.energies.grid import as_sides, check_shape
 
@@ -37,3 +37,6 @@ class Phi4(AbstractEnergy):
         # By parts: phi (2d phi - neighbours), summed over the sites, is the sum of squared steps, which loses fewer digits.
         steps = [jnp.sum((jnp.roll(x, -1, axis) - x) ** 2) for axis in range(x.ndim)]
         return sum(steps, jnp.zeros(())) + jnp.sum(self.m2 * x**2 + self.lam * x**4)
+
+    def views(self) -> tuple[Capability, ...]:
+        return (ScalarField(jnp.ones(()), self.m2, self.lam, Grid(self.side, periodic=True)),)

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Categorical, Conditionals, LocalFields, Torus, as_float
+from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Categorical, Conditionals, LevelBonds, LocalFields, Torus, as_float
 from gibbsite.core.energy import Scalar
 from gibbsite.core.space import as_levels
 from gibbsite.energies.grid import as_sides, beside, bonds_of, check_lattice, check_shape, colours, neighbours, over_bonds
@@ -86,9 +86,16 @@ class Clock(AbstractEnergy):
         return (2 * jnp.pi / self.levels) * x
 
     def views(self) -> tuple[Capability, ...]:
-        return (Conditionals(self.logits, colours(self.side, periodic=self.periodic)),)
+        bonds = bonds_of(self.side, self.coupling, None, periodic=self.periodic)
+        hours, field = self._hours(), jnp.broadcast_to(self.field, (*self.side, 2))
+        tables = LevelBonds(bonds.edges, bonds.gaps, -hours.T @ hours, field @ hours, bonds.grid)
+        return (Conditionals(self.logits, colours(self.side, periodic=self.periodic)), tables)
 
     def logits(self, x: Float[Array, "*side"]) -> Float[Array, "*side levels"]:
         """`log p(k | rest)` up to a constant: the local field along each hour."""
+        return self._rotors.fields(self.angle(x)) @ self._hours()
+
+    def _hours(self) -> Float[Array, "2 levels"]:
+        """Cosine and sine of every hour."""
         hours = self.angle(jnp.arange(float(self.levels)))
-        return self._rotors.fields(self.angle(x)) @ jnp.stack([jnp.cos(hours), jnp.sin(hours)])
+        return jnp.stack([jnp.cos(hours), jnp.sin(hours)])

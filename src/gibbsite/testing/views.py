@@ -5,7 +5,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
-from gibbsite.core import AbstractEnergy, Copied, Minibatches, Parts, Pushforward, Start, Sum, Tempered, as_float, capability, need
+from gibbsite.core import (
+    AbstractEnergy,
+    Copied,
+    LevelBonds,
+    Minibatches,
+    Parts,
+    Pushforward,
+    ScalarField,
+    Start,
+    Sum,
+    Tempered,
+    as_float,
+    capability,
+    need,
+    values,
+)
 from gibbsite.testing.law import LawViolation, bounded, energies_of, name_of, rounding
 from gibbsite.testing.pushforward import check_pushforward
 
@@ -18,6 +33,8 @@ def check_views(energy: AbstractEnergy, xs: PyTree, *, key: Key[Array, ""]) -> N
     check_given(energy, xs)
     check_minibatches(energy, xs, key=key)
     check_start(energy, len(jax.tree.leaves(xs)[0]), key=key)
+    check_field(energy, xs)
+    check_tables(energy, xs)
 
 
 def check_copies(energy: AbstractEnergy, xs: PyTree) -> None:
@@ -72,3 +89,35 @@ def check_start(energy: AbstractEnergy, points: int, *, key: Key[Array, ""]) -> 
         raise LawViolation(f"{name_of(energy)}: chains are born outside the support, or at energies that are not finite.")
     if len(np.unique(energies)) < points:
         raise LawViolation(f"{name_of(energy)}: {points} chains are born at fewer energies than that.")
+
+
+def check_field(energy: AbstractEnergy, xs: Array) -> None:
+    """The three numbers of a field give its energy, up to a constant; so they do tempered, and added to themselves."""
+    for form in (energy, Tempered(energy, as_float(0.7)), Sum(energy, energy)):
+        if (view := capability(form, ScalarField)) is None:
+            return
+
+        def told(x: Array, view: ScalarField = view) -> Array:
+            steps = sum((jnp.sum((one - other) ** 2) for one, other in view.grid.ends(x)), jnp.zeros(()))
+            return view.stiffness * steps + jnp.sum(view.m2 * x**2 + view.lam * x**4)
+
+        truth = np.asarray(energies_of(form, xs))
+        off = np.asarray(jax.jit(jax.vmap(told))(xs)) - truth
+        bounded(name_of(form), "energy of a scalar field", off - off[0], rounding(truth))
+
+
+def check_tables(energy: AbstractEnergy, xs: Array) -> None:
+    """Tables of bonds and of sites give the energy, up to a constant; so they do tempered."""
+    for form in (energy, Tempered(energy, as_float(0.7))):
+        if (view := capability(form, LevelBonds)) is None:
+            return
+
+        def told(x: Array, view: LevelBonds = view) -> Array:
+            taken = jnp.searchsorted(jnp.asarray(values(energy.space)), x.ravel())
+            one, other = taken[view.edges.T]
+            alone = jnp.take_along_axis(view.alone.reshape(len(taken), -1), taken[:, None], axis=1)
+            return jnp.sum(view.couplings * view.table[one, other]) - jnp.sum(alone)
+
+        truth = np.asarray(energies_of(form, xs))
+        off = np.asarray(jax.jit(jax.vmap(told))(xs)) - truth
+        bounded(name_of(form), "energy of tables", off - off[0], rounding(truth))

@@ -4,11 +4,47 @@ Every result is an `Estimate` of a log Z, or of a difference of two, in nats.
 """
 
 from gibbsite.thermo.annealing import Annealing, Ladder, anneal, anneal_reverse, annealed_langevin
+from gibbsite.thermo.approximate import (
+    bethe,
+    gibbs_bogoliubov,
+    high_temperature_series,
+    ising_series,
+    laplace,
+    low_temperature_series,
+    mean_field,
+    tap,
+)
 from gibbsite.thermo.certificate import Certificate, Route
 from gibbsite.thermo.certify import certify
-from gibbsite.thermo.exact import enumerate_log_z, quadrature
+from gibbsite.thermo.exact import (
+    ISING_CRITICAL,
+    IsingLevels,
+    complete_graph,
+    curie_weiss,
+    curie_weiss_magnetisation,
+    enumerate_log_z,
+    enumerate_mean,
+    exact_routes,
+    free_field,
+    hidden_sum,
+    hopfield_capacity,
+    hopfield_overlap,
+    ising_levels,
+    kaufman,
+    kaufman_energy,
+    kaufman_heat_capacity,
+    lennard_jones_b2,
+    lennard_jones_boyle,
+    mean_field_magnetisation,
+    onsager,
+    onsager_energy,
+    onsager_magnetisation,
+    potts_critical,
+    quadrature,
+    sherrington_kirkpatrick_annealed,
+    variable_elimination,
+)
 from gibbsite.thermo.exchange import Exchange, exchange
-from gibbsite.thermo.kaufman import kaufman, kaufman_energy, kaufman_heat_capacity
 from gibbsite.thermo.marginal import Marginals, Sandwich, importance_bound, marginal, marginal_reverse, sandwich
 from gibbsite.thermo.perturbation import bar, exponential_average
 from gibbsite.thermo.resampling import multinomial, residual, ssp, systematic
@@ -17,9 +53,11 @@ from gibbsite.thermo.stones import Stones, stepping_stones
 from gibbsite.thermo.weights import effective_samples, log_mean
 
 __all__ = [
+    "ISING_CRITICAL",
     "Annealing",
     "Certificate",
     "Exchange",
+    "IsingLevels",
     "Ladder",
     "Marginals",
     "Population",
@@ -30,24 +68,51 @@ __all__ = [
     "anneal_reverse",
     "annealed_langevin",
     "bar",
+    "bethe",
     "certify",
+    "complete_graph",
+    "curie_weiss",
+    "curie_weiss_magnetisation",
     "effective_samples",
     "enumerate_log_z",
+    "enumerate_mean",
+    "exact_routes",
     "exchange",
     "exponential_average",
+    "free_field",
+    "gibbs_bogoliubov",
+    "hidden_sum",
+    "high_temperature_series",
+    "hopfield_capacity",
+    "hopfield_overlap",
     "importance_bound",
+    "ising_levels",
+    "ising_series",
     "kaufman",
     "kaufman_energy",
     "kaufman_heat_capacity",
+    "laplace",
+    "lennard_jones_b2",
+    "lennard_jones_boyle",
     "log_mean",
+    "low_temperature_series",
     "marginal",
     "marginal_reverse",
+    "mean_field",
+    "mean_field_magnetisation",
     "multinomial",
+    "onsager",
+    "onsager_energy",
+    "onsager_magnetisation",
+    "potts_critical",
     "quadrature",
     "residual",
     "sandwich",
+    "sherrington_kirkpatrick_annealed",
     "smc",
     "ssp",
     "stepping_stones",
     "systematic",
+    "tap",
+    "variable_elimination",
 ]

@@ -45,6 +45,7 @@ FEWER, FEWEST = 4, 64  # walkers of the population for each one that anneals, an
 APART = 4  # stages of the pilot between two neighbouring stones
 POPULATIONS = 16
 MOST = 200  # rounds
+DEAR = "enumeration"  # of up to 2^25 states: taken unasked only where there is no other exact route
 
 
 class Problem(NamedTuple):
@@ -77,7 +78,7 @@ def certify(
     """log Z of `exp(-energy)` in nats, with an interval at `level` and the evidence for it.
 
     `routes` are names of exact ones, of `SAMPLED`, or "exact" and "sampled" for all of either kind; by default all exact ones that
-    the energy has, and where there is none, all sampled ones. Sampled routes go on, round by round, until the interval is as narrow as
+    the energy has (enumeration only if there is no other), and where there is none, all sampled ones. Sampled routes go on, round by round, until the interval is as narrow as
     `width`, or another round would take longer than `seconds` allow; one always runs. `base` replaces the one that `outset` would choose.
 
     The verdict is *exact*; *established*, where three routes worked and agree; or *not established*: then there is no value, and the
@@ -113,7 +114,7 @@ def chosen(routes: Iterable[str] | None, exact: Iterable[str]) -> list[str]:
     """
     exact = list(exact)
     if routes is None:
-        return exact or list(SAMPLED)
+        return [name for name in exact if name != DEAR] or exact or list(SAMPLED)
     known, found = [*exact, *SAMPLED], list[str]()
     for name in [routes] if isinstance(routes, str) else routes:
         kinds = {"exact": exact, "sampled": list(SAMPLED)}
