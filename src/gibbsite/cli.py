@@ -19,6 +19,7 @@ from gibbsite.compare.store import FullError
 from gibbsite.compare.summary import lines
 from gibbsite.compare.table import show
 from gibbsite.data import DataError
+from gibbsite.reweight import UNITS, reweight
 from gibbsite.simulate import KERNELS, TARGETS, Simulation, check_folder, limit, settings_of, simulate
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -155,6 +156,31 @@ def sample(
     typer.echo(done.json() if as_json else str(done))
     if out is not None:
         _written(done, out, err=as_json)
+
+
+@app.command(epilog="Examples: gibbsite mbar energies.npz; gibbsite mbar u_nk.csv --temperature 300 --bootstraps 100")
+def mbar(
+    file: Annotated[
+        pathlib.Path, typer.Argument(metavar="FILE", help="NPZ with u_kn and N_k, CSV with a column state, or an alchemlyb frame.")
+    ],
+    *,
+    units: Annotated[str, typer.Option(help=f"Of the energies in the file: {', '.join(UNITS)}.")] = "kT",
+    temperature: Annotated[float | None, typer.Option(help="In kelvin; free energies are then told in kJ/mol and kcal/mol, too.")] = None,
+    keep_all: Annotated[bool, typer.Option("--keep-all", help="Keep transients and correlated samples.")] = False,
+    bootstraps: Annotated[int, typer.Option(help="Take errors from so many replicates; 0: from the covariance.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the replicates.")] = 0,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Free energies of all states from reduced energies (MBAR), with errors, overlap and statistical inefficiency."""
+    try:
+        done = reweight(file, units=units, temperature=temperature, keep_all=keep_all, bootstraps=bootstraps, seed=seed)
+    except DataError as error:
+        _refuse(error, debug=debug)
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    typer.echo(done.json() if as_json else str(done))
 
 
 @app.command(epilog="Example: gibbsite report gibbsite-default")

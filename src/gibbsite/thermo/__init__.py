@@ -9,21 +9,42 @@ from gibbsite.thermo.kaufman import kaufman, kaufman_energy, kaufman_heat_capaci
 from gibbsite.thermo.marginal import Marginals, Sandwich, importance_bound, marginal, marginal_reverse, sandwich
 from gibbsite.thermo.perturbation import bar, exponential_average
 from gibbsite.thermo.resampling import multinomial, residual, ssp, systematic
+from gibbsite.thermo.reweighting import (
+    MBAR,
+    Bootstrap,
+    Decorrelated,
+    Equilibrium,
+    Profile,
+    bootstrap,
+    decorrelate,
+    equilibrium,
+    mbar,
+    profile,
+    statistical_inefficiency,
+)
 from gibbsite.thermo.smc import Population, smc
 from gibbsite.thermo.weights import effective_samples, log_mean
 
 __all__ = [
+    "MBAR",
     "Annealing",
+    "Bootstrap",
+    "Decorrelated",
+    "Equilibrium",
     "Ladder",
     "Marginals",
     "Population",
+    "Profile",
     "Sandwich",
     "anneal",
     "anneal_reverse",
     "annealed_langevin",
     "bar",
+    "bootstrap",
+    "decorrelate",
     "effective_samples",
     "enumerate_log_z",
+    "equilibrium",
     "exponential_average",
     "importance_bound",
     "kaufman",
@@ -32,11 +53,14 @@ __all__ = [
     "log_mean",
     "marginal",
     "marginal_reverse",
+    "mbar",
     "multinomial",
+    "profile",
     "quadrature",
     "residual",
     "sandwich",
     "smc",
     "ssp",
+    "statistical_inefficiency",
     "systematic",
 ]
