@@ -74,11 +74,10 @@ def test_a_frame_of_alchemlyb(folder: pathlib.Path) -> None:
     held = from_frame(frame)
     np.testing.assert_array_equal(held.u_kn, ROW.u)
     frame.attrs = {"energy_unit": "kJ/mol", "temperature": 300}
-    np.testing.assert_allclose(from_frame(frame).u_kn, ROW.u / scale("kJ/mol", 300).kt)
-    single = pandas.DataFrame(
-        ROW.u.T, index=pandas.MultiIndex.from_arrays([TIME, np.array([0, 0.25, 0.5, 1])[OWN]], names=["time", "lambda"])
-    )
-    single.columns = [0.0, 0.25, 0.5, 1.0]
+    np.testing.assert_allclose(from_frame(frame).reduced().u_kn, ROW.u / scale("kJ/mol", 300).kt)
+    np.testing.assert_array_equal(from_frame(frame).reduced(units="kT").u_kn, ROW.u)
+    times = pandas.MultiIndex.from_arrays([TIME, np.array([0, 0.25, 0.5, 1])[OWN]], names=["time", "lambda"])
+    single = pandas.DataFrame(ROW.u.T, index=times, columns=[0.0, 0.25, 0.5, 1.0])
     np.testing.assert_array_equal(from_frame(single).counts, ROW.counts)
     single.to_csv("frame.csv")
     np.testing.assert_allclose(samples(pathlib.Path("frame.csv")).u_kn, ROW.u)
@@ -89,14 +88,8 @@ def test_a_frame_of_alchemlyb(folder: pathlib.Path) -> None:
 def test_table_and_json(folder: pathlib.Path) -> None:
     code, text = told("row.npz", "--temperature", 300)
     assert code == 0, text
-    for part in (
-        "4 states, 900 samples",
-        "1 kT = 2.49434 kJ/mol, 0.596161 kcal/mol at 300 K",
-        "f / (kcal/mol)",
-        "overlap",
-        "second eigenvalue",
-    ):
-        assert part in text
+    assert "1 kT = 2.49434 kJ/mol, 0.596161 kcal/mol at 300 K" in text
+    assert all(part in text for part in ("4 states, 900 samples", "f / (kcal/mol)", "overlap", "second eigenvalue"))
     code, text = told("row.npz", "--json", "--temperature", 300, "--bootstraps", 20, "--keep-all")
     record = json.loads(text)
     assert code == 0 and record["kept"] == record["samples"] == 900 and record["bootstraps"] == 20
@@ -104,6 +97,14 @@ def test_table_and_json(folder: pathlib.Path) -> None:
     assert np.allclose(np.sum(record["overlap"], axis=1), 1.0) and 0 < record["overlap_scalar"] < 1
     last = record["states"][-1]
     assert last["free_energy"]["stderr"] > 0 and 1 <= last["inefficiency"] < 2 and record["states"][2]["inefficiency"] is None
+
+
+def test_a_folder_gets_results_and_a_figure(folder: pathlib.Path) -> None:
+    code, text = told("row.npz", "--out", "made")
+    assert code == 0 and "Written: " in text
+    assert {path.name for path in (folder / "made").iterdir()} == {"results.json", "states.png", "states.svg", "states.csv"}
+    assert json.loads((folder / "made" / "results.json").read_text()) == reweight("row.npz").record()
+    assert len((folder / "made" / "states.csv").read_text().splitlines()) == 1 + 4 + 16
 
 
 def test_units_are_converted_by_the_temperature(folder: pathlib.Path) -> None:
@@ -138,7 +139,8 @@ BAD = {
     "names": (("names.npz",), "save np.savez(path, u_kn=u_kn, N_k=N_k)"),
     "not a number": (("nan.npz",), "u_kn[1, 7] is nan"),
     "counts": (("counts.npz",), "counts add up to 899, but u_kn has 900 columns"),
-    "turned": (("turned.npz",), "counts has shape (4,)"),
+    "turned": (("turned.npz",), "It looks transposed: give u_kn.T"),
+    "out": (("row.npz", "--out", "row.npz"), "is a file; give a folder"),
     "complex": (("complex.npz",), "of type complex128"),
     "no state": (("plain.csv",), "does not say which state a sample is from"),
     "which state": (("seventh.csv",), "line 3, column 'state' is 7; states are numbered 0 to 1"),

@@ -19,7 +19,7 @@ from gibbsite.compare.store import FullError
 from gibbsite.compare.summary import lines
 from gibbsite.compare.table import show
 from gibbsite.data import DataError
-from gibbsite.reweight import UNITS, reweight
+from gibbsite.reweight import UNITS, Reweighting, reweight
 from gibbsite.simulate import KERNELS, TARGETS, Simulation, check_folder, limit, settings_of, simulate
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -164,23 +164,28 @@ def mbar(
         pathlib.Path, typer.Argument(metavar="FILE", help="NPZ with u_kn and N_k, CSV with a column state, or an alchemlyb frame.")
     ],
     *,
-    units: Annotated[str, typer.Option(help=f"Of the energies in the file: {', '.join(UNITS)}.")] = "kT",
+    units: Annotated[str | None, typer.Option(help=f"Of the energies: {', '.join(UNITS)}; default: as a frame says, or kT.")] = None,
     temperature: Annotated[float | None, typer.Option(help="In kelvin; free energies are then told in kJ/mol and kcal/mol, too.")] = None,
     keep_all: Annotated[bool, typer.Option("--keep-all", help="Keep transients and correlated samples.")] = False,
     bootstraps: Annotated[int, typer.Option(help="Take errors from so many replicates; 0: from the covariance.")] = 0,
     seed: Annotated[int, typer.Option(help="Of the replicates.")] = 0,
+    out: Annotated[pathlib.Path | None, typer.Option(help="A folder for results.json and a figure; default: none are written.")] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Free energies of all states from reduced energies (MBAR), with errors, overlap and statistical inefficiency."""
     try:
+        if out is not None:
+            check_folder(out)
         done = reweight(file, units=units, temperature=temperature, keep_all=keep_all, bootstraps=bootstraps, seed=seed)
-    except DataError as error:
+    except ValueError as error:
         _refuse(error, debug=debug)
     except KeyboardInterrupt:
         typer.echo("Stopped.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     typer.echo(done.json() if as_json else str(done))
+    if out is not None:
+        _written(done, out, err=as_json)
 
 
 @app.command(epilog="Example: gibbsite report gibbsite-default")
@@ -239,7 +244,7 @@ def main() -> None:
         os._exit(INTERRUPTED)
 
 
-def _written(done: Simulation, out: pathlib.Path, *, err: bool) -> None:
+def _written(done: Simulation | Reweighting, out: pathlib.Path, *, err: bool) -> None:
     try:
         made = done.write(out)
     except OSError as error:

@@ -12,7 +12,7 @@ from gibbsite.data import DataError
 from gibbsite.data.files import arrays, read
 from gibbsite.data.paths import TEXT
 from gibbsite.data.table import Table
-from gibbsite.reweight.units import scale
+from gibbsite.reweight.units import Scale, scale
 
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 NPZ, PARQUET = ".npz", ".parquet"
@@ -20,12 +20,22 @@ COUNTS = ("N_k", "counts")
 
 
 class Samples(NamedTuple):
-    """Reduced energies, one row for each state and one column for each sample, state by state, and how many each has."""
+    """Energies, one row for each state and one column for each sample, state by state, how many each has, and the units of energy."""
 
     source: str
     states: tuple[str, ...]
     u_kn: Float[np.ndarray, "k n"]
     counts: Int[np.ndarray, " k"]
+    scale: Scale = Scale()
+
+    def reduced(self, *, units: str | None = None, temperature: float | None = None) -> "Samples":
+        """The same in kT, with the scale that they had: the given one, or what the file says of itself.
+
+        Raises:
+            DataError: the units or the temperature are none, or the temperature is missing.
+        """
+        had = scale(units or self.scale.units, self.scale.temperature if temperature is None else temperature)
+        return self._replace(u_kn=self.u_kn / had.kt, scale=had)
 
 
 def samples(path: pathlib.Path) -> Samples:
@@ -61,7 +71,6 @@ def from_frame(frame: Any, source: str = "frame") -> Samples:
     Raises:
         DataError: a value is no number, or a sample is of no state.
     """
-    attributes = scale(frame.attrs.get("energy_unit", "kT"), frame.attrs.get("temperature"))
     flat = frame.reset_index() if any(name is not None for name in frame.index.names) else frame
     names = tuple(str(name) for name in flat.columns)
     try:
@@ -69,8 +78,7 @@ def from_frame(frame: Any, source: str = "frame") -> Samples:
     except (TypeError, ValueError) as error:
         raise DataError(f"{source} holds a value that is no number ({error}); keep times, lambdas and energies only.") from error
     table = Table(source, rows, names, np.arange(1, len(rows) + 1), places=tuple(range(1, len(names) + 1)))
-    found = from_table(table)
-    return found._replace(u_kn=found.u_kn / attributes.kt)
+    return from_table(table)._replace(scale=Scale(frame.attrs.get("energy_unit", "kT"), frame.attrs.get("temperature")))
 
 
 def _frame(path: pathlib.Path) -> Any:

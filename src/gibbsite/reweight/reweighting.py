@@ -1,14 +1,18 @@
-"""What `gibbsite mbar` tells: a table, and JSON."""
+"""What `gibbsite mbar` tells: a table, JSON, and a figure."""
 
 import dataclasses
 import json
+import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from gibbsite.compare.export import export_figure
+from gibbsite.compare.store import write_text
 from gibbsite.core import Estimate, Status
 from gibbsite.reweight.file import Samples
+from gibbsite.reweight.picture import picture
 from gibbsite.reweight.units import KILOJOULES, Scale
 from gibbsite.samplers.report import marked
 from gibbsite.thermo import MBAR, Bootstrap, Decorrelated
@@ -21,10 +25,14 @@ class Reweighting:
     """MBAR of the samples of a file: what was read, what was kept of it, the solution, and its bootstrap if there is one."""
 
     samples: Samples
-    scale: Scale
     kept: Decorrelated
     mbar: MBAR
     bootstrap: Bootstrap | None
+
+    @property
+    def scale(self) -> Scale:
+        """The units that the energies came in, and the temperature."""
+        return self.samples.scale
 
     @property
     def free_energies(self) -> tuple[Estimate, ...]:
@@ -57,6 +65,13 @@ class Reweighting:
     def json(self) -> str:
         """The record as text."""
         return json.dumps(self.record(), indent=1, allow_nan=False, ensure_ascii=False)
+
+    def write(self, folder: pathlib.Path) -> list[pathlib.Path]:
+        """`results.json`, and the figure `states` as PNG, SVG and CSV."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "results.json", self.json() + "\n")
+        figure = picture(self.samples.states, self.free_energies, self.mbar.overlap)
+        return [folder / "results.json", *export_figure(figure, folder)]
 
     def __str__(self) -> str:
         n, kept = self.samples.u_kn.shape[1], len(self.kept.kept)

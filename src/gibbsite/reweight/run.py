@@ -8,14 +8,14 @@ import numpy as np
 from gibbsite.data import DataError
 from gibbsite.reweight.file import Samples, samples
 from gibbsite.reweight.reweighting import Reweighting
-from gibbsite.reweight.units import Scale, scale
+from gibbsite.samplers.progress import bar
 from gibbsite.thermo import Decorrelated, bootstrap, decorrelate, mbar
 
 
 def reweight(
     file: str | pathlib.Path,
     *,
-    units: str = "kT",
+    units: str | None = None,
     temperature: float | None = None,
     keep_all: bool = False,
     bootstraps: int = 0,
@@ -24,27 +24,27 @@ def reweight(
 ) -> Reweighting:
     """Free energies of the states in a file of reduced energies, their overlap, and how correlated the samples are.
 
-    Correlated samples are left out unless `keep_all`; with `bootstraps`, errors are the spread of so many replicates.
+    Energies are in `units` (by default what an alchemlyb frame says of itself, else kT), which need a `temperature` in kelvin unless
+    they are kT. Correlated samples are left out unless `keep_all`; with `bootstraps`, errors are the spread of so many replicates.
 
     Raises:
         DataError: the file, the units or an option cannot be used.
     """
-    measure, key = scale(units, temperature), _key(seed)
+    key = _key(seed)
     if bootstraps < 0 or bootstraps == 1:
         raise DataError(f"bootstraps={bootstraps} (--bootstraps): give 0, or at least 2; 100 give an error bar to 7 %.")
-    held = _reduced(samples(pathlib.Path(file)), measure)
-    try:
-        found = decorrelate(held.u_kn, held.counts)
+    with bar("mbar", 3, wanted=not quiet) as shown:
+        held = samples(pathlib.Path(file)).reduced(units=units, temperature=temperature)
+        shown.advance(1)
+        try:
+            found = decorrelate(held.u_kn, held.counts)
+        except ValueError as error:
+            raise DataError(f"{held.source}: {error}") from error
+        shown.advance(1)
         kept = _all(held, found) if keep_all else found
         solved = mbar(kept.u_kn, kept.counts)
-    except ValueError as error:
-        raise DataError(f"{held.source}: {error}") from error
     drawn = bootstrap(solved, bootstraps, progress=not quiet, key=key) if bootstraps else None
-    return Reweighting(held, measure, kept, solved, drawn)
-
-
-def _reduced(held: Samples, measure: Scale) -> Samples:
-    return held._replace(u_kn=held.u_kn / measure.kt)
+    return Reweighting(held, kept, solved, drawn)
 
 
 def _all(held: Samples, found: Decorrelated) -> Decorrelated:

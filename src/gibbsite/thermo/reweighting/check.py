@@ -22,18 +22,18 @@ def given(u_kn: ArrayLike, counts: ArrayLike) -> Given:
     Raises:
         ValueError: shapes or counts do not fit; an energy is NaN or -inf, or infinite in the state that the sample is from.
     """
-    u, n = np.asarray(u_kn, np.float64), np.asarray(counts)
+    u, n = np.asarray(u_kn, np.float64), np.asarray(counts, np.float64)
     if u.ndim != 2 or 0 in u.shape:
         raise ValueError(f"u_kn has shape {u.shape}; give one row of reduced energies for each state, one column for each sample.")
     if n.shape != (len(u),):
-        raise ValueError(f"counts has shape {n.shape}; give one number of samples for each of the {len(u)} states (rows of u_kn).")
+        turned = " It looks transposed: give u_kn.T." if n.shape == u.shape[1:] else ""
+        raise ValueError(f"counts has shape {n.shape}; give one number of samples for each of the {len(u)} rows of u_kn.{turned}")
     if not np.all(np.isfinite(n)) or np.any(n != np.round(n)) or np.any(n < 0):
         raise ValueError(f"counts is {_few(n)}; give whole numbers of samples, 0 for a state without.")
     if n.sum() != u.shape[1]:
-        turned = " It looks transposed: give u_kn.T." if n.sum() == len(u) else ""
-        raise ValueError(f"counts add up to {int(n.sum())}, but u_kn has {u.shape[1]} columns; one sample is one column.{turned}")
+        raise ValueError(f"counts add up to {int(n.sum())}, but u_kn has {u.shape[1]} columns; one sample is one column.")
     _check_values(u, n.astype(int))
-    return Given(u, n.astype(np.float64))
+    return Given(u, n)
 
 
 def _check_values(u: Energies, counts: np.ndarray) -> None:

@@ -211,8 +211,8 @@ class MBAR:
 
     def _of_state(self, state: int) -> Footing:
         """That of a numbered state; one with samples stands on these."""
-        found = self.footing(self.weights[state])
-        return found._replace(states=np.array([state])) if self.counts[state] else found
+        carry = np.nonzero(self.products[state] * self.counts > CARRIES)[0]
+        return Footing(float(self.ess[state]), np.array([state]) if self.counts[state] else carry)
 
     def footing(self, column: PerSample) -> Footing:
         """What the law with these weights stands on."""
