@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from wells_in_a_row import wells
 
-from gibbsite.core import Status
 from gibbsite.testing.estimator import check_coverage
 from gibbsite.testing.law import LawViolation
 from gibbsite.thermo import decorrelate, equilibrium, mbar, statistical_inefficiency
@@ -69,19 +68,12 @@ def correlated(seed: int, memory: float = 0.9):
 
 
 def test_errors_of_correlated_samples_are_honest_once_thinned() -> None:
-    """g is 19, so all samples together claim errors 4.4 times too small; those that are kept cover the truth."""
-    rows = [correlated(seed) for seed in range(400)]
-    truth = rows[0].f[2]
-
-    def thinned(row):
-        found = decorrelate(row.u, row.counts)
-        return mbar(found.u_kn, found.counts).difference(2)
-
-    estimates = [thinned(row) for row in rows]
-    assert all(e.status in (Status.OK, Status.LOW_ESS) for e in estimates)
-    check_coverage(estimates, truth, limit=0.5)
+    """g is 4, so all samples together claim half the error; those that are kept cover the truth."""
+    rows = [correlated(seed, 0.6) for seed in range(200)]
+    kept = [decorrelate(row.u, row.counts) for row in rows]
+    check_coverage((mbar(found.u_kn, found.counts).difference(2) for found in kept), rows[0].f[2], limit=0.3)
     with pytest.raises(LawViolation, match="too narrow"):
-        check_coverage((mbar(row.u, row.counts).difference(2) for row in rows), truth, limit=0.5)
+        check_coverage((mbar(row.u, row.counts).difference(2) for row in rows), rows[0].f[2], limit=0.3)
 
 
 def test_decorrelation_keeps_what_it_says() -> None:

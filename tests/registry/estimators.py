@@ -151,7 +151,7 @@ ESTIMATORS = {
         lambda key: exponential_average(normals(key, 200) ** 2 / 2), -math.log(2) / 2, limit=0.03, key=KEY
     ),
     "log_mean": lambda: check_estimator(lambda key: log_mean(0.5 * normals(key, 400) - 0.125), 0.0, limit=0.03, key=KEY),
-    "mbar": lambda: check_estimator(mbar_between_wells, math.log(3) / 2 + 4.0, limit=0.2, key=KEY),
+    "mbar": lambda: check_estimator(mbar_between_wells, math.log(3) / 2 + 4.0, limit=0.2, replicates=400, key=KEY),
     "bar": lambda: check_estimator(bar_between_gaussians, 0.0, limit=0.06, key=KEY),
     "nll": lambda: check_estimator(
         lambda key: nll(UNIT, LOG_Z, normals(key, 400, 1)), 0.5 * math.log(2 * math.pi * math.e), limit=0.05, key=KEY

@@ -108,7 +108,7 @@ def from_table(table: Table) -> Samples:
     else:
         own = _by_lambda(table, [i for i, name in enumerate(lower) if "lambda" in name], names)
     order = np.argsort(own, kind="stable")
-    return Samples(table.source, names, table.rows[np.ix_(order, states)].T.copy(), np.bincount(own, minlength=len(names)))
+    return Samples(table.source, names, table.rows[order][:, states].T.copy(), np.bincount(own, minlength=len(names)))
 
 
 def _check_known(table: Table) -> None:

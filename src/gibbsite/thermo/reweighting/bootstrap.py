@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Key, UInt8
 from gibbsite.core import ArrayLike, Estimate, Status
 from gibbsite.samplers.progress import Progress, bar
 from gibbsite.thermo.reweighting.check import per_sample
-from gibbsite.thermo.reweighting.dual import Energies, Square, blocks
+from gibbsite.thermo.reweighting.dual import Counts, Sampled, blocks
 from gibbsite.thermo.reweighting.mbar import MBAR
 from gibbsite.thermo.reweighting.solve import solve
 
@@ -26,7 +26,8 @@ CHORDS = 30
 CLOSE = 1e-10  # squared distance from a replicate's solution in standard errors
 FARTHEST = 50.0  # nats: a replicate that wants to go farther is solved by itself
 
-Counts = UInt8[np.ndarray, "b n"]
+Drawn = UInt8[np.ndarray, "b n"]
+Chances = Float[np.ndarray, "sampled n"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -38,7 +39,7 @@ class Bootstrap:
 
     full: MBAR
     f: Float[np.ndarray, "b k"]
-    drawn: Counts
+    drawn: Drawn
     failed: int
 
     def difference(self, state: int, base: int = 0) -> Estimate:
@@ -87,19 +88,19 @@ def bootstrap(m: MBAR, replicates: int = 100, *, progress: Progress | bool = Fal
     return Bootstrap(m, found[solved], drawn[solved], int(np.sum(~solved)))
 
 
-def _chances(m: MBAR) -> Energies:
+def _chances(m: MBAR) -> Chances:
     """P at the full solution, of the sampled states."""
     sampled = m.counts > 0
     return m.counts[sampled, None] * m.weights[sampled]
 
 
-def _draw(counts: np.ndarray, rng: np.random.Generator) -> UInt8[np.ndarray, " n"]:
+def _draw(counts: Counts, rng: np.random.Generator) -> UInt8[np.ndarray, " n"]:
     """How often each sample is drawn, state by state."""
     parts = [np.bincount(rng.integers(n, size=n), minlength=n) for n in counts if n]
     return np.concatenate(parts).astype(np.uint8)
 
 
-def _replicate(m: MBAR, p: Energies, drawn: Counts) -> Float[np.ndarray, "b k"]:
+def _replicate(m: MBAR, p: Chances, drawn: Drawn) -> Float[np.ndarray, "b k"]:
     """Free energies of some replicates; NaN where one was not solved."""
     sampled = np.nonzero(m.counts)[0]
     counts = m.counts[sampled].astype(float)
@@ -116,7 +117,7 @@ def _replicate(m: MBAR, p: Energies, drawn: Counts) -> Float[np.ndarray, "b k"]:
     return (f - f[0]).T
 
 
-def _chord(p: Energies, inverse: Square, counts: np.ndarray, drawn: Counts) -> tuple[np.ndarray, np.ndarray]:
+def _chord(p: Chances, inverse: Sampled, counts: Float[np.ndarray, " sampled"], drawn: Drawn) -> tuple[np.ndarray, np.ndarray]:
     """Differences from the full solution, `k b`, and which replicates reached theirs."""
     delta = np.zeros((len(p), len(drawn)))
     for _ in range(CHORDS):

@@ -5,15 +5,15 @@ from typing import NamedTuple
 import numpy as np
 
 from gibbsite.core import ArrayLike
-from gibbsite.thermo.reweighting.dual import Energies, PerSample, PerState
+from gibbsite.thermo.reweighting.dual import Counts, Energies, PerSample
 from gibbsite.thermo.reweighting.start import owners
 
 
 class Given(NamedTuple):
-    """Reduced energies, and samples of each state, as floats."""
+    """Reduced energies, and samples of each state."""
 
     u: Energies
-    counts: PerState
+    counts: Counts
 
 
 def given(u_kn: ArrayLike, counts: ArrayLike) -> Given:
@@ -33,10 +33,10 @@ def given(u_kn: ArrayLike, counts: ArrayLike) -> Given:
     if n.sum() != u.shape[1]:
         raise ValueError(f"counts add up to {int(n.sum())}, but u_kn has {u.shape[1]} columns; one sample is one column.")
     _check_values(u, n.astype(int))
-    return Given(u, n)
+    return Given(u, n.astype(int))
 
 
-def _check_values(u: Energies, counts: np.ndarray) -> None:
+def _check_values(u: Energies, counts: Counts) -> None:
     bad = np.isnan(u) | (u == -np.inf)
     if bad.any():
         k, i = (int(index) for index in np.argwhere(bad)[0])

@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 Energies = Float[np.ndarray, "k n"]
 PerState = Float[np.ndarray, " k"]
+Counts = Int[np.ndarray, " k"]
 PerSample = Float[np.ndarray, " n"]
 Square = Float[np.ndarray, "k k"]
+Sampled = Float[np.ndarray, "sampled sampled"]
 
 BLOCK = 2**17  # numbers handled at a time: what a core's cache holds
 FLOOR = 1e-10  # of an eigenvalue of the scaled Hessian: states that share a smaller part of their samples are apart

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from gibbsite.core import ArrayLike, Estimate, Evidence, Status, exact
 from gibbsite.thermo.reweighting.check import given, per_sample
-from gibbsite.thermo.reweighting.dual import Energies, PerSample, PerState, Square, laplacian_inverse, self_consistent
+from gibbsite.thermo.reweighting.dual import Counts, Energies, PerSample, PerState, Sampled, Square, laplacian_inverse, self_consistent
 from gibbsite.thermo.reweighting.network import links, overlap_scalar
 from gibbsite.thermo.reweighting.solve import solve
 from gibbsite.thermo.reweighting.start import start
@@ -32,12 +32,12 @@ def mbar(u_kn: ArrayLike, counts: ArrayLike) -> "MBAR":
     """
     u, n = given(u_kn, counts)
     sampled = n > 0
-    own = u if sampled.all() else u[sampled]
-    solution = solve(own, n[sampled], start(own, n[sampled]))
+    own, counted = (u, n) if sampled.all() else (u[sampled], n[sampled])
+    solution = solve(own, counted.astype(float), start(own, counted))
     f = solution.f if sampled.all() else self_consistent(u, solution.dual.log_mixture)
     base = f[0] if np.isfinite(f[0]) else 0.0
     found = solution.dual
-    return MBAR(u, n.astype(int), f - base, found.log_mixture - base, found.shared, solution.steps, solution.converged)
+    return MBAR(u, n, f - base, found.log_mixture - base, found.shared, solution.steps, solution.converged)
 
 
 class Footing(NamedTuple):
@@ -57,10 +57,10 @@ class MBAR:
     """
 
     u_kn: Energies
-    counts: Int[np.ndarray, " k"]
+    counts: Counts
     f: PerState
     log_mixture: PerSample
-    shared: Square
+    shared: Sampled
     steps: int
     converged: bool
     sources: frozenset[object] = dataclasses.field(default_factory=lambda: frozenset([object()]))
@@ -158,12 +158,12 @@ class MBAR:
         mean = float(column @ a)
         varies = np.ptp(a[column > 0]) > 0
         spread = float(self.theta((column * (a - mean))[None])[0, 0]) if varies else 0.0
-        footing = self._of_state(self._place(int(state))) if np.ndim(state) == 0 else self.footing(column)
+        footing = self._of_state(self._place(int(np.asarray(state)))) if np.ndim(state) == 0 else self.footing(column)
         return self.judged(mean, spread, 0.0, (footing,))
 
     def column(self, state: int | ArrayLike) -> PerSample:
         """The weights of all samples in a state, by its number or by its reduced energies `u_n`; they sum to 1."""
-        return self.weights[self._place(int(state))] if np.ndim(state) == 0 else self._law(state)[1]
+        return self.weights[self._place(int(np.asarray(state)))] if np.ndim(state) == 0 else self._law(state)[1]
 
     def __repr__(self) -> str:
         samples, least = self.u_kn.shape[1], self.overlap_scalar
@@ -174,7 +174,7 @@ class MBAR:
         return np.nonzero(self.counts)[0]
 
     @functools.cached_property
-    def inverse(self) -> Square:
+    def inverse(self) -> Sampled:
         """L''^-1 of the sampled states (see `laplacian_inverse`)."""
         return laplacian_inverse(self.counts[self._sampled].astype(float), self.shared)
 
@@ -187,7 +187,7 @@ class MBAR:
 
     @functools.cached_property
     def _still(self) -> np.ndarray:
-        """Sampled states of several samples that are all alike: to each other state the same work."""
+        """Sampled states whose samples are all alike: to each other state the same work (so by nature, if a part of the other)."""
         works = [mine - mine[k] for k, mine in enumerate(np.split(self.u_kn, np.cumsum(self.counts)[:-1], axis=1))]
         return np.array([work.shape[1] > 1 and bool(np.all(work == work[:, :1])) for work in works])
 
@@ -230,14 +230,15 @@ class MBAR:
         if self.u_kn.shape[1] < 2:
             return self._nothing(Status.TOO_SHORT)
         ess = min(2 * shared, *(footing.ess for footing in footings))
-        held = {"ess": ess, "sources": self.sources}
-        if variance <= ROUNDING * scale or self._still[on].any():
-            return Estimate(value, None, status=Status.CONSTANT, evidence=Evidence.NOT_ESTABLISHED, **held)
+        found = Estimate(value, None, ess=ess, evidence=Evidence.INTERVAL, sources=self.sources)
+        if variance <= ROUNDING * scale or self._still[on].all():
+            return found.doubted(Status.CONSTANT)
+        found = dataclasses.replace(found, stderr=math.sqrt(variance))
         if not self.converged:
-            return Estimate(value, math.sqrt(variance), status=Status.NOT_CONVERGED, evidence=Evidence.NOT_ESTABLISHED, **held)
-        status = Status.OK if ess >= ENOUGH else Status.LOW_ESS
-        thin = any(footing.ess < ENOUGH for footing in footings)  # then the error bar is as wrong as the value may be
-        return Estimate(value, math.sqrt(variance), status=status, evidence=Evidence.NOT_ESTABLISHED if thin else Evidence.INTERVAL, **held)
+            return found.doubted(Status.NOT_CONVERGED)
+        if any(footing.ess < ENOUGH for footing in footings):  # then the error bar is as wrong as the value may be
+            return found.doubted(Status.LOW_ESS)
+        return found if ess >= ENOUGH else dataclasses.replace(found, status=Status.LOW_ESS)
 
     def _nothing(self, status: Status) -> Estimate:
         return Estimate(None, None, status=status, evidence=Evidence.NOT_ESTABLISHED, sources=self.sources)

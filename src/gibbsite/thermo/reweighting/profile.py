@@ -15,7 +15,7 @@ from gibbsite.thermo.reweighting.mbar import MBAR
 class Profile:
     """F = -log of the density of each bin between `edges`, in kT above the lowest; a bin without samples has no value."""
 
-    edges: Float[np.ndarray, " bins+1"]
+    edges: Float[np.ndarray, " edges"]
     bins: tuple[Estimate, ...]
 
     @property

@@ -8,11 +8,11 @@ from scipy import fft
 
 from gibbsite.core import ArrayLike
 from gibbsite.thermo.reweighting.check import given
-from gibbsite.thermo.reweighting.dual import Energies
+from gibbsite.thermo.reweighting.dual import Counts, Energies, Square
 from gibbsite.thermo.reweighting.start import distances, typical_works
 
 AT_LEAST = 3  # lags that are added up even if one of them is anticorrelated
-STARTS = 50  # of the run that are tried
+STARTS = 25  # of the run that are tried
 Series = Float[np.ndarray, " t"]
 
 
@@ -28,7 +28,7 @@ class Decorrelated(NamedTuple):
     """Energies and counts of samples that count as independent, which they were, and what was found for each state."""
 
     u_kn: Energies
-    counts: Int[np.ndarray, " k"]
+    counts: Counts
     kept: Int[np.ndarray, " n"]
     states: tuple[Equilibrium | None, ...]
 
@@ -74,21 +74,21 @@ def decorrelate(u_kn: ArrayLike, counts: ArrayLike) -> Decorrelated:
         ValueError: as `mbar` has them.
     """
     u, n = given(u_kn, counts)
-    sampled = np.nonzero(n)[0]
-    apart = distances(typical_works(u, n)) + np.diag(np.full(len(u), np.inf))
-    ends = np.cumsum(n).astype(int)
-    kept, states = [], [None] * len(u)
-    for k in sampled:
-        first, end = ends[k] - int(n[k]), ends[k]
-        nearest = sampled[np.argmin(apart[k, sampled])]
-        work = u[nearest, first:end] - u[k, first:end]
-        known = nearest != k and bool(np.all(np.isfinite(work)))
-        states[k] = equilibrium(work if known else u[k, first:end])
-        kept.append(first + independent(end - first, states[k]))
+    apart = distances(typical_works(u, n))
+    ends = np.cumsum(n)
+    states = [_equilibrium(u, k, slice(ends[k] - n[k], ends[k]), n, apart) if n[k] else None for k in range(len(u))]
+    kept = [ends[k] - n[k] + independent(int(n[k]), state) for k, state in enumerate(states) if state]
     chosen = np.concatenate(kept)
     left = np.zeros(len(u), int)
-    left[sampled] = [len(part) for part in kept]
+    left[n > 0] = [len(part) for part in kept]
     return Decorrelated(u[:, chosen], left, chosen, tuple(states))
+
+
+def _equilibrium(u: Energies, k: int, own: slice, counts: Counts, apart: Square) -> Equilibrium:
+    """That of one state, from the work of its own samples to the nearest other state, or from their energies."""
+    nearest = int(np.argmin(np.where((counts > 0) & (np.arange(len(u)) != k), apart[k], np.inf)))
+    work = u[nearest, own] - u[k, own]
+    return equilibrium(work if nearest != k and np.all(np.isfinite(work)) else u[k, own])
 
 
 def independent(length: int, found: Equilibrium) -> Int[np.ndarray, " kept"]:

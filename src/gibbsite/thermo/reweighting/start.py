@@ -3,22 +3,22 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from gibbsite.thermo.reweighting.dual import Energies, PerState, Square
+from gibbsite.thermo.reweighting.dual import Counts, Energies, Square
 
 FEW = 64  # samples of a state that a typical work is taken from
 FAR = 1e300
 
 
-def owners(counts: PerState) -> Int[np.ndarray, " n"]:
+def owners(counts: Counts) -> Int[np.ndarray, " n"]:
     """The state that each sample was drawn from: samples stand state by state."""
-    return np.repeat(np.arange(len(counts)), counts.astype(int))
+    return np.repeat(np.arange(len(counts)), counts)
 
 
-def typical_works(u: Energies, counts: PerState) -> Square:
+def typical_works(u: Energies, counts: Counts) -> Square:
     """m_ij, the median over samples of state i of the work u_j - u_i; zero for a state without samples."""
-    ends = np.cumsum(counts.astype(int))
+    ends = np.cumsum(counts)
     works = np.zeros((len(u), len(u)))
-    for i, (end, count) in enumerate(zip(ends, counts.astype(int), strict=True)):
+    for i, (end, count) in enumerate(zip(ends, counts, strict=True)):
         if count:
             chosen = u[:, end - count : end][:, :: -(-count // FEW)]
             works[i] = np.median(chosen - chosen[i], axis=1)
@@ -31,7 +31,7 @@ def distances(works: Square) -> Square:
     return np.where(np.isfinite(apart), np.maximum(apart, 0.0), FAR)
 
 
-def start(u: Energies, counts: PerState) -> Float[np.ndarray, " k"]:
+def start(u: Energies, counts: Counts) -> Float[np.ndarray, " k"]:
     """f_j - f_i = (m_ij - m_ji) / 2 along the edges of the tree that is shortest in `distances` (Prim)."""
     works = typical_works(u, counts)
     gains, apart = _gains(works), distances(works)
