@@ -152,7 +152,7 @@ def test_few_shared_samples_are_told() -> None:
     assert beyond.status is Status.LOW_ESS and beyond.evidence is Evidence.NOT_ESTABLISHED
 
 
-@pytest.mark.parametrize("copies", [3, 50])
+@pytest.mark.parametrize("copies", [5, 50])
 def test_identical_samples_have_no_error_bar(copies: int) -> None:
     stuck = np.repeat(np.array([[1.0, 2.5], [3.0, 1.5]]), copies, axis=1)
     found = mbar(stuck, [copies, copies]).difference(1)

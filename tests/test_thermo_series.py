@@ -69,7 +69,7 @@ def correlated(seed: int, memory: float = 0.9):
 
 def test_errors_of_correlated_samples_are_honest_once_thinned() -> None:
     """g is 4, so all samples together claim half the error; those that are kept cover the truth."""
-    rows = [correlated(seed, 0.6) for seed in range(200)]
+    rows = [correlated(seed, 0.6) for seed in range(150)]
     kept = [decorrelate(row.u, row.counts) for row in rows]
     check_coverage((mbar(found.u_kn, found.counts).difference(2) for found in kept), rows[0].f[2], limit=0.3)
     with pytest.raises(LawViolation, match="too narrow"):

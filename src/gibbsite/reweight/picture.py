@@ -9,6 +9,7 @@ from gibbsite.compare.marks import Dots, Heat, style
 from gibbsite.core import Estimate
 
 DEPTH = 7.0  # nats: an overlap of a thousandth and less looks alike
+TICKS = 6
 
 
 def picture(states: Sequence[str], free_energies: Sequence[Estimate], overlap: np.ndarray) -> Figure:
@@ -17,12 +18,14 @@ def picture(states: Sequence[str], free_energies: Sequence[Estimate], overlap: n
     at, values = np.array([k for k, _ in known], float), np.array([e.value for _, e in known])
     errors = 2 * np.array([e.stderr for _, e in known])
     dots = Dots("MBAR", style(0), at, values, along_y=(errors, errors), joined=True)
-    curve = Chart("free energy", "Free energy of each state above the first", (dots,), "state", "f / kT", _caption(known), legend=False)
+    ticks = tuple(range(0, len(states), -(-len(states) // TICKS)))
+    text = "Free energy of each state above the first"
+    curve = Chart("free energy", text, (dots,), "state", "f / kT", _caption(known), xticks=ticks, legend=False)
     last = len(states) - 0.5
     depths = np.minimum(-np.log(np.maximum(overlap, np.exp(-DEPTH))), DEPTH)
     heat = Heat("overlap", depths, (-0.5, last, -0.5, last), (0.0, DEPTH), np.zeros((0, 2)))
     caption = f"-log of the overlap matrix, nats: from 0 (light) to {DEPTH:g} and more (dark)"
-    square = Chart("overlap", "Overlap matrix of the states", (heat,), "state", "state", caption, legend=False)
+    square = Chart("overlap", "Overlap matrix of the states", (heat,), "state", "state", caption, xticks=ticks, legend=False)
     return Figure("states", "States", "Free energies, and overlap of the states.", (curve, square))
 
 

@@ -35,6 +35,11 @@ class Reweighting:
         return self.samples.scale
 
     @property
+    def infinite(self) -> int:
+        """How many energies of the file are infinite."""
+        return int(np.isinf(self.samples.u_kn).sum())
+
+    @property
     def free_energies(self) -> tuple[Estimate, ...]:
         """Of every state, above the first, in kT."""
         return tuple((self.bootstrap or self.mbar).difference(k) for k in range(len(self.samples.states)))
@@ -54,7 +59,7 @@ class Reweighting:
             "kT": {units: self.scale.of(units) for units in KILOJOULES} if self.scale.temperature else None,
             "samples": int(self.samples.u_kn.shape[1]),
             "kept": len(self.kept.kept),
-            "infinite": self.mbar.infinite,
+            "infinite": self.infinite,
             "states": [self._state(k, estimate) for k, estimate in enumerate(self.free_energies)],
             "overlap": self.mbar.overlap.tolist(),
             "overlap_scalar": self.mbar.overlap_scalar,
@@ -78,8 +83,8 @@ class Reweighting:
         lines = [f"{self.samples.source}: {len(self.samples.states)} states, {n} samples, energies in {self.scale.units}"]
         if kept < n:
             lines.append(f"{kept} samples are kept: those before `start` remember where it began, g samples are worth one")
-        if self.mbar.infinite:
-            lines.append(f"{self.mbar.infinite} energies are infinite: these states exclude these samples")
+        if self.infinite:
+            lines.append(f"{self.infinite} energies are infinite: these states exclude these samples")
         if self.scale.temperature:
             told = ", ".join(f"{self.scale.of(units):.6g} {units}" for units in KILOJOULES)
             lines.append(f"1 kT = {told} at {self.scale.temperature:g} K")
