@@ -223,14 +223,14 @@ def test_bad_questions_are_refused_in_a_sentence() -> None:
 
 
 def test_bootstrap_and_covariance_agree() -> None:
-    drawn = bootstrap(SOLVED, 400, key=KEY)
-    assert drawn.failed == 0 and drawn.f.shape == (400, 5)
+    drawn = bootstrap(SOLVED, 200, key=KEY)
+    assert drawn.failed == 0 and drawn.f.shape == (200, 5)
     for found, known in [
         *((drawn.difference(k), SOLVED.difference(k)) for k in (1, 2, 3)),
         (drawn.expectation(ROW.x**2, 2), SOLVED.expectation(ROW.x**2, 2)),
     ]:
         assert found.value == known.value
-        assert abs(found.stderr / known.stderr - 1) < Z / math.sqrt(2 * 400) + 0.05  # the spread of 400, and finite samples
+        assert abs(found.stderr / known.stderr - 1) < Z / math.sqrt(2 * 200) + 0.05  # the spread of 200, and finite samples
 
 
 @pytest.mark.parametrize(("counts", "chords"), [([400, 900, 600], 30), ([400, 900, 600], 2), ([6, 9, 4], 30)])
