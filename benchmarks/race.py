@@ -60,18 +60,21 @@ def _timed(run: Callable[[], float]) -> float:
     return time.perf_counter() - begun
 
 
-def hold(race_name: str, race: Race, rounds: int, platform: str) -> list[dict]:
-    """All rounds of a race, printed as a table; one record a contestant, with its ratio to ours where it is a peer."""
+def hold(race_name: str, race: Race, rounds: int, platform: str, *, module: str = "benchmarks.sampling") -> list[dict]:
+    """All rounds of a race, printed as a table; one record a contestant, with its ratio to ours where it is a peer.
+
+    Children run `module` with the race's name and `--measure CONTESTANT`.
+    """
     found: dict[str, list[dict]] = {name: [] for name in race.contestants}
     for turn in range(rounds):
         for name in list(found)[:: 1 if turn % 2 == 0 else -1]:
-            found[name].append(_child(race_name, name, platform))
+            found[name].append(_child(race_name, name, platform, module))
     return _summary(race, found)
 
 
-def _child(race_name: str, contestant: str, platform: str) -> dict:
+def _child(race_name: str, contestant: str, platform: str, module: str) -> dict:
     threads = {name: str(THREADS) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    command = [sys.executable, "-m", "benchmarks.sampling", race_name, "--measure", contestant]
+    command = [sys.executable, "-m", module, race_name, "--measure", contestant]
     if hasattr(os, "sched_setaffinity"):
         command = ["taskset", "-c", ",".join(map(str, sorted(os.sched_getaffinity(0))[:THREADS])), *command]
     done = subprocess.run(command, env=os.environ | {PLATFORM: platform} | threads, capture_output=True, text=True)

@@ -27,7 +27,7 @@ FLOORS = [
     {"models"},
     {"train"},
     {"compare"},
-    {"simulate"},
+    {"reweight", "simulate"},
     {"cli"},
     {"__main__"},
 ]

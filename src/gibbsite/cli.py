@@ -19,6 +19,7 @@ from gibbsite.compare.store import FullError
 from gibbsite.compare.summary import lines
 from gibbsite.compare.table import show
 from gibbsite.data import DataError
+from gibbsite.reweight import UNITS, Reweighting, reweight
 from gibbsite.simulate import KERNELS, TARGETS, Simulation, check_folder, constant, limit, settings_of, simulate
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -165,9 +166,7 @@ def log_z(
     beta: Annotated[float, typer.Option(help="Inverse temperature.")] = 1.0,
     route: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A route's name, exact or sampled; may be given again. Default: all exact ones, else all sampled ones."
-        ),
+        typer.Option(help="A route's name, exact or sampled; may be given again. Default: all exact ones, else all sampled ones."),
     ] = None,
     walkers: Annotated[int, typer.Option(help="Of each round of the sampled routes.")] = 512,
     width: Annotated[float, typer.Option(help="Sampled routes go on until the interval is as narrow.")] = 0.1,
@@ -196,6 +195,36 @@ def log_z(
         typer.echo("Stopped.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     typer.echo(done.json() if as_json else str(done))
+
+
+@app.command(epilog="Examples: gibbsite mbar energies.npz; gibbsite mbar u_nk.csv --temperature 300 --bootstraps 100")
+def mbar(
+    file: Annotated[
+        pathlib.Path, typer.Argument(metavar="FILE", help="NPZ with u_kn and N_k, CSV with a column state, or an alchemlyb frame.")
+    ],
+    *,
+    units: Annotated[str | None, typer.Option(help=f"Of the energies: {', '.join(UNITS)}; default: as a frame says, or kT.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="In kelvin; free energies are then told in kJ/mol and kcal/mol, too.")] = None,
+    keep_all: Annotated[bool, typer.Option("--keep-all", help="Keep transients and correlated samples.")] = False,
+    bootstraps: Annotated[int, typer.Option(help="Take errors from so many replicates; 0: from the covariance.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the replicates.")] = 0,
+    out: Annotated[pathlib.Path | None, typer.Option(help="A folder for results.json and a figure; default: none are written.")] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Free energies of all states from reduced energies (MBAR), with errors, overlap and statistical inefficiency."""
+    try:
+        if out is not None:
+            check_folder(out)
+        done = reweight(file, units=units, temperature=temperature, keep_all=keep_all, bootstraps=bootstraps, seed=seed)
+    except ValueError as error:
+        _refuse(error, debug=debug)
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    typer.echo(done.json() if as_json else str(done))
+    if out is not None:
+        _written(done, out, err=as_json)
 
 
 @app.command(epilog="Example: gibbsite report gibbsite-default")
@@ -254,7 +283,7 @@ def main() -> None:
         os._exit(INTERRUPTED)
 
 
-def _written(done: Simulation, out: pathlib.Path, *, err: bool) -> None:
+def _written(done: Simulation | Reweighting, out: pathlib.Path, *, err: bool) -> None:
     try:
         made = done.write(out)
     except OSError as error:

@@ -59,6 +59,7 @@ from gibbsite.thermo import (
     low_temperature_series,
     marginal,
     marginal_reverse,
+    mbar,
     mean_field,
     mean_field_magnetisation,
     onsager,
@@ -85,6 +86,15 @@ def normals(key, *shape):
 def bar_between_gaussians(key):
     x = normals(key, 2, 200)
     return bar(0.5 - x[0], x[1] + 0.5)
+
+
+def mbar_between_wells(key):
+    """Wells of stiffness 1, 2, 3 at 0, 0.5, 1.5 with 40, 60, 80 samples: the last above the first by log(3) / 2 + 4."""
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    k, centre = np.array([1.0, 2.0, 3.0])[:, None], np.array([0.0, 0.5, 1.5])[:, None]
+    own = np.repeat(np.arange(3), [40, 60, 80])
+    x = centre[own, 0] + rng.normal(size=180) / np.sqrt(k[own, 0])
+    return mbar(k * (x - centre) ** 2 / 2 + np.array([[3.0], [0.0], [7.0]]), [40, 60, 80]).difference(2)
 
 
 UNIT = Normal(jnp.zeros(1), jnp.ones(1))
@@ -211,6 +221,7 @@ ESTIMATORS = EXACT | {
         lambda key: exponential_average(normals(key, 200) ** 2 / 2), -math.log(2) / 2, limit=0.03, key=KEY
     ),
     "log_mean": lambda: check_estimator(lambda key: log_mean(0.5 * normals(key, 400) - 0.125), 0.0, limit=0.03, key=KEY),
+    "mbar": lambda: check_estimator(mbar_between_wells, math.log(3) / 2 + 4.0, limit=0.2, replicates=400, key=KEY),
     "bar": lambda: check_estimator(bar_between_gaussians, 0.0, limit=0.06, key=KEY),
     "nll": lambda: check_estimator(
         lambda key: nll(UNIT, LOG_Z, normals(key, 400, 1)), 0.5 * math.log(2 * math.pi * math.e), limit=0.05, key=KEY
