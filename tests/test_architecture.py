@@ -28,6 +28,7 @@ FLOORS = [
     {"train"},
     {"compare"},
     {"simulate"},
+    {"scan"},
     {"cli"},
     {"__main__"},
 ]

@@ -7,6 +7,7 @@ from gibbsite.thermo.annealing import Annealing, Ladder, anneal, anneal_reverse,
 from gibbsite.thermo.exact import enumerate_log_z, quadrature
 from gibbsite.thermo.kaufman import kaufman, kaufman_energy, kaufman_heat_capacity
 from gibbsite.thermo.marginal import Marginals, Sandwich, importance_bound, marginal, marginal_reverse, sandwich
+from gibbsite.thermo.multi_histogram import MultiHistogram, multi_histogram
 from gibbsite.thermo.perturbation import bar, exponential_average
 from gibbsite.thermo.resampling import multinomial, residual, ssp, systematic
 from gibbsite.thermo.smc import Population, smc
@@ -16,6 +17,7 @@ __all__ = [
     "Annealing",
     "Ladder",
     "Marginals",
+    "MultiHistogram",
     "Population",
     "Sandwich",
     "anneal",
@@ -32,6 +34,7 @@ __all__ = [
     "log_mean",
     "marginal",
     "marginal_reverse",
+    "multi_histogram",
     "multinomial",
     "quadrature",
     "residual",

@@ -1,9 +1,10 @@
 """Order: the magnetisation of spins, rotors, levels and fields, and its fluctuations."""
 
+import math
 from collections.abc import Callable as Function
 
+import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from gibbsite.core import AbstractSpace, Binary, Categorical, Spins, Torus
@@ -25,20 +26,19 @@ def order(space: AbstractSpace) -> Order:
     if isinstance(space, Spins):
         return _mean
     if isinstance(space, Binary):
-        return lambda x: _mean(2 * x - 1)
+        return _mean_of_bits
     if isinstance(space, Torus):
-        return lambda x: jnp.stack([jnp.mean(jnp.cos(x)), jnp.mean(jnp.sin(x))])
+        return _mean_direction
     if isinstance(space, Categorical) and sum(space.levels) != 0:
-        return _shares(space.levels)
+        return _Shares(space.levels)
     if not isinstance(space.shape, tuple) or any(isinstance(side, tuple) for side in space.shape):
         raise TypeError(f"{type(space).__name__} has no order parameter of its own: give a function of x.")
     return _mean
 
 
 def magnetisation(space: AbstractSpace) -> Function[[Array], Scalar]:
-    """`|m|`, the length of the order parameter."""
-    vector = order(space)
-    return lambda x: jnp.sqrt(jnp.sum(vector(x) ** 2))
+    """`|m|`, the length of the order parameter: a function of x."""
+    return _Length(order(space))
 
 
 def susceptibility(space: AbstractSpace, beta: float) -> Derived:
@@ -58,6 +58,13 @@ def binder(space: AbstractSpace) -> Derived:
     return Derived(_moments(order(space)), lambda mean: 1 - mean[2] / (3 * mean[1] ** 2))
 
 
+class _Length(eqx.Module):
+    vector: Order
+
+    def __call__(self, x: Array) -> Scalar:
+        return jnp.sqrt(jnp.sum(self.vector(x) ** 2))
+
+
 def _moments(vector: Order) -> Function[[Array], Float[Array, " 3"]]:
     """|m|, m^2 and m^4."""
 
@@ -72,11 +79,20 @@ def _mean(x: Float[Array, "*x"]) -> Float[Array, " 1"]:
     return jnp.mean(x)[None]
 
 
-def _shares(levels: tuple[float, ...]) -> Order:
-    q = len(levels)
+def _mean_of_bits(x: Float[Array, "*x"]) -> Float[Array, " 1"]:
+    return _mean(2 * x - 1)
 
-    def vector(x: Float[Array, "*x"]) -> Float[Array, " q"]:
-        share = jnp.mean(x.reshape(-1, 1) == jnp.asarray(levels), axis=0)
-        return np.sqrt(q / (q - 1)) * (share - 1 / q)
 
-    return vector
+def _mean_direction(x: Float[Array, "*x"]) -> Float[Array, " 2"]:
+    return jnp.stack([jnp.mean(jnp.cos(x)), jnp.mean(jnp.sin(x))])
+
+
+class _Shares(eqx.Module):
+    """Of two made from the same levels, compiled programs see one."""
+
+    levels: tuple[float, ...] = eqx.field(static=True)
+
+    def __call__(self, x: Float[Array, "*x"]) -> Float[Array, " q"]:
+        q = len(self.levels)
+        share = jnp.mean(x.reshape(-1, 1) == jnp.asarray(self.levels), axis=0, dtype=x.dtype)
+        return math.sqrt(q / (q - 1)) * (share - 1 / q)
