@@ -39,7 +39,7 @@ class PairDistribution(AbstractObserver):
 
     def shares(self, x: Float[Array, "n d"]) -> Float[Array, " shells"]:
         """Of all pairs of one configuration, those in each shell."""
-        r = length(self.side / (2 * jnp.pi) * wrapped(between(x)))
+        r = length(self.side / (2 * jnp.pi) * wrapped(between(x.reshape(-1, self.dim))))
         inside = (r[:, None] >= self.edges[:-1]) & (r[:, None] < self.edges[1:])
         return jnp.mean(inside, axis=0, dtype=r.dtype)
 
