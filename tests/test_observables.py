@@ -11,7 +11,7 @@ from scipy.special import ive
 from gibbsite import Tempered, sample
 from gibbsite.core import Binary, Categorical, Evidence, Moments, Pair, Product, Reals, Spins, Status, Torus, exact
 from gibbsite.energies import XY, Copies, Ising, Yukawa
-from gibbsite.samplers import RotorHeatBath, SwendsenWang
+from gibbsite.samplers import Each, Gibbs, RotorHeatBath, SwendsenWang
 from gibbsite.testing import LawViolation, check_coverage
 from gibbsite.thermo import kaufman, kaufman_energy, kaufman_heat_capacity
 from gibbsite.thermo.observables import (
@@ -83,8 +83,9 @@ def moments_of(series: np.ndarray) -> Moments:
     chains, draws = series.shape
     parts = series.reshape(chains, 32, -1)
     powers = np.stack([parts, parts**2], axis=-1)
-    zero = np.zeros((chains, 32, 2))
-    return Moments(np.full((chains, 32), draws / 32), Pair(powers.sum(axis=2), zero), Pair((powers**2).sum(axis=2), zero))
+    zero = jnp.zeros((chains, 32, 2))
+    sums = [Pair(jnp.asarray((powers**n).sum(axis=2), jnp.float32), zero) for n in (1, 2)]
+    return Moments(jnp.full((chains, 32), draws / 32), *sums)
 
 
 VARIANCE = Derived(lambda x: jnp.stack([x, x**2]), lambda mean: mean[1] - mean[0] ** 2)
@@ -195,9 +196,7 @@ def test_overlap_of_copies() -> None:
     assert float(overlap(s)) == 0.5 and float(overlap(jnp.stack([s[0], -s[0]]))) == -1
     edges = jnp.array([-1.0, -0.4, 0.4, 1.0])
     free = Copies(Ising(side=(4,), coupling=0.0, periodic=False), 2)
-    from gibbsite.samplers import Gibbs
-
-    run = sample(Gibbs(), free, chains=64, warmup=5, draws=500, observe={"P": overlap_distribution(edges)}, progress=False, key=KEY)
+    run = sample(Each(Gibbs()), free, chains=64, warmup=5, draws=500, observe={"P": overlap_distribution(edges)}, progress=False, key=KEY)
     within(run["P"], np.array([5, 6, 5]) / 16, 0.01)  # q of four independent signs: -1, -1/2, 0, 1/2, 1 with 1, 4, 6, 4, 1 of 16
     with pytest.raises(ValueError, match="give two copies"):
         overlap(jnp.ones((3, 4)))

@@ -18,7 +18,6 @@ TITLES = {
     "s": "entropy a site",
     "f": "free energy a site",
 }
-CALM = {"u": "energy a coordinate", "c": "heat capacity a coordinate", "m": "|mean of x|", "s": "entropy a coordinate", "f": "free energy"}
 
 
 @dataclasses.dataclass(frozen=True)

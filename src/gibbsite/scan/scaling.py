@@ -11,6 +11,7 @@ points (the jackknife's, over chains), for parameters `theta = H y` as `H C H'`,
 """
 
 import dataclasses
+from collections.abc import Callable as Function
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -82,11 +83,12 @@ def scaling(members: Sequence[Member], grid: Float[np.ndarray, " betas"]) -> Sca
 
 
 def _binder(member: Member, betas: Float[np.ndarray, " betas"]) -> Float[np.ndarray, "replicates betas"]:
-    return member.histogram.replicates(lambda mean, log_z, betas: 1 - mean("m^4") / (3 * mean("m^2") ** 2), _within(member, betas))
+    inside = np.clip(betas, *member.histogram.betas[[0, -1]])  # the ends as they were rounded
+    return member.histogram.replicates(lambda mean, log_z, betas: _u4(mean), inside)
 
 
-def _within(member: Member, betas: Float[np.ndarray, " betas"]) -> Float[np.ndarray, " betas"]:
-    return np.clip(betas, member.histogram.betas[0], member.histogram.betas[-1])
+def _u4(mean: Function[[str], np.ndarray]) -> Float[np.ndarray, " betas"]:
+    return 1 - mean("m^4") / (3 * mean("m^2") ** 2)
 
 
 def _root(grid: Float[np.ndarray, " betas"], gap: Float[np.ndarray, " betas"]) -> tuple[float, float] | None:
@@ -204,10 +206,6 @@ def _data(members: Sequence[Member], near: float, reach: Float[np.ndarray, " siz
         start = stop
     y = np.concatenate([row[0] for row in rows], axis=1)
     return _Data(np.array(sides, float), np.concatenate(betas), y.ravel(), spread.reshape(y.size, y.size), len(members) >= WITH_CORRECTION)
-
-
-def _u4(mean) -> np.ndarray:  # type: ignore[no-untyped-def]
-    return 1 - mean("m^4") / (3 * mean("m^2") ** 2)
 
 
 def _design(data: _Data, theta: np.ndarray) -> Float[np.ndarray, "twice columns"]:

@@ -31,7 +31,7 @@ SHARED = 0.01  # of the draws of a temperature, those that a neighbour may have 
 TOLERANCE = 1e-10  # of N_k, that the equations of a temperature are off
 ITERATIONS = 100
 
-Replicated = Float[np.ndarray, "replicates *betas"]
+Replicated = Float[np.ndarray, "replicates ..."]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -81,30 +81,29 @@ class MultiHistogram:
         return jackknife(self.replicates(fn, betas), status=self.status)
 
     def replicates(self, fn: Function, betas: ArrayLike) -> Replicated:
-        """The rows of that function: of all chains, then with each of them left out."""
-        asked = np.asarray(betas, np.float64)
+        """The rows of that function: of all chains, then with each of them left out; betas on their last axis."""
+        asked = np.atleast_1d(np.asarray(betas, np.float64))
         low, high, rim = self.betas[0], self.betas[-1], 1e-6 * (self.betas[-1] - self.betas[0])
         if np.any((asked < low - rim) | (asked > high + rim)):
-            raise ValueError(
-                f"beta from {asked.min():g} to {asked.max():g}, but the runs reach from {low:g} to {high:g}: run there as well."
-            )
-        return np.stack([fn(*self._at(row, asked), asked) for row in range(len(self.counts))])
+            raise ValueError(f"beta from {asked.min():g} to {asked.max():g}: the runs reach from {low:g} to {high:g}; run there as well.")
+        rows = np.stack([fn(*self._at(row, asked), asked) for row in range(len(self.counts))])
+        return rows if np.ndim(betas) else rows[..., 0]
 
-    def _at(self, row: int, betas: Float[np.ndarray, "*betas"]) -> tuple[Function, Float[np.ndarray, "*betas"]]:
+    def _at(self, row: int, betas: Float[np.ndarray, " betas"]) -> tuple[Function, Float[np.ndarray, " betas"]]:
         """Means by name and log Z, by one replicate."""
         held = self.counts[row] > 0
         levels, counts = self.levels[held], self.counts[row, held]
-        logs = self.log_density[row, held] - betas[..., None] * levels
-        top = logs.max(axis=-1, keepdims=True)
-        weights = np.exp(logs - top)
-        total = weights.sum(axis=-1)
+        logs = self.log_density[row, held] - betas[:, None] * levels
+        top = logs.max(axis=1)
+        weights = np.exp(logs - top[:, None])
+        total = weights.sum(axis=1)
         inner = {"energy": levels, "energy^2": levels**2}  # means over the draws of a level
 
-        def mean(name: str) -> Float[np.ndarray, "*betas"]:
+        def mean(name: str) -> Float[np.ndarray, " betas"]:
             values = inner[name] if name in inner else self.sums[name][row, held] / counts
             return weights @ values / total
 
-        return mean, top[..., 0] + np.log(total) - self.log_zs[row, 0]
+        return mean, top + np.log(total) - self.log_zs[row, 0]
 
 
 def multi_histogram(betas: ArrayLike, energies: ArrayLike, observables: Mapping[str, ArrayLike] | None = None) -> MultiHistogram:

@@ -37,8 +37,8 @@ class PairDistribution(AbstractObserver):
         if not (rising and edges[0] >= 0 and edges[-1] <= side / 2 * (1 + 1e-6)):
             raise ValueError(f"PairDistribution has edges={edges}: give increasing distances from 0 to half the side, {side / 2:g}.")
 
-    def shares(self, x: Float[Array, "n d"]) -> Float[Array, " shells"]:
-        """Of all pairs of one configuration, those in each shell."""
+    def shares(self, x: Float[Array, "*x"]) -> Float[Array, " shells"]:
+        """Of all pairs of one configuration `n dim`, those in each shell."""
         r = length(self.side / (2 * jnp.pi) * wrapped(between(x.reshape(-1, self.dim))))
         inside = (r[:, None] >= self.edges[:-1]) & (r[:, None] < self.edges[1:])
         return jnp.mean(inside, axis=0, dtype=r.dtype)
@@ -52,7 +52,7 @@ class PairDistribution(AbstractObserver):
     def init(self, x: Any) -> Moments:
         return Mean(self.shares).init(x)
 
-    def update(self, acc: Moments, x: Float[Array, "n d"], weight: Scalar) -> Moments:
+    def update(self, acc: Moments, x: Float[Array, "*x"], weight: Scalar) -> Moments:
         return Mean(self.shares).update(acc, x, weight)
 
     def merge(self, first: Moments, second: Moments) -> Moments:

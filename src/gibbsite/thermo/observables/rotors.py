@@ -35,7 +35,7 @@ def _bonds(x: Float[Array, "*side"], axis: int, energy: XY) -> Array:
     return beside(jnp.ones(x.shape), axis, 1, periodic=energy.periodic) > 0
 
 
-def vortex_density(x: Float[Array, "rows cols"]) -> Float[Array, ""]:
+def vortex_density(x: Float[Array, "*side"]) -> Float[Array, ""]:
     """Vortices and antivortices a plaquette of a torus: the mean of |n|, where 2 pi n is the sum of steps (-pi to pi) around it.
 
     (Kosterlitz & Thouless, J. Phys. C 6, 1973.) Random angles have 1/3.
