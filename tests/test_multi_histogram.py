@@ -84,30 +84,26 @@ def test_the_equations_hold() -> None:
     assert off(dataclasses.replace(found, log_density=bent)) > 0.05
 
 
-def replicate(seed: int, chains: int, repeated: int) -> np.ndarray:
-    """Draws that each stand `repeated` times in their chain, as those of a slow sampler would."""
-    return np.repeat(energies(np.random.default_rng(seed), chains, 40, BETAS[1:4]), repeated, axis=2)
+def slow(seed: int) -> MultiHistogram:
+    """Eight chains in which each draw stands five times, as it would for a slow sampler."""
+    drawn = energies(np.random.default_rng(seed), 8, 40, BETAS[1:4])
+    return multi_histogram(BETAS[1:4], np.repeat(drawn, 5, axis=2))
 
 
-def found_heat(seed: int, *, pooled: bool = False) -> Estimate:
-    drawn = replicate(seed, 12, 5)
-    if pooled:  # as if every draw were a chain of its own
-        drawn = drawn.transpose(0, 2, 1).reshape(-1, 3, 1)[::8]
-    return heat(multi_histogram(BETAS[1:4], drawn), 0.42)
+def copied(seed: int) -> MultiHistogram:
+    """Every chain four times, as if they were independent: half the error that is due."""
+    drawn = energies(np.random.default_rng(seed), 8, 40, BETAS[1:4])
+    return multi_histogram(BETAS[1:4], np.tile(drawn, (4, 1, 1)))
 
 
 def test_coverage_of_the_jackknife() -> None:
-    """Heat capacity and log Z from 12 chains of slow draws: the stated 95 % hold; half the error does not pass, nor do pooled draws."""
-    truth = exact_heat(0.42)
-    made = [found_heat(seed) for seed in range(1000)]
-    check_coverage(made, truth, limit=0.8, name="heat capacity")
-    drifts = [multi_histogram(BETAS[1:4], replicate(seed, 12, 5)).log_z(BETAS[3]) for seed in range(1000)]
-    check_coverage(drifts, exact_log_z(BETAS[3]) - exact_log_z(BETAS[1]), limit=0.08, name="log Z")
-    narrow = [dataclasses.replace(e, lo=e.value - 0.5 * (e.value - e.lo), hi=e.value + 0.5 * (e.hi - e.value)) for e in made]
+    """The stated 95 % hold, of 300 (0.88 to 1 at z = 5.6), and of chains that are no chains of their own they do not (0.67)."""
+    step = exact_log_z(BETAS[3]) - exact_log_z(BETAS[1])
+    made = [slow(seed) for seed in range(300)]
+    check_coverage([heat(found, 0.42) for found in made], exact_heat(0.42), limit=1.0, name="heat capacity")
+    check_coverage([found.log_z(BETAS[3]) for found in made], step, limit=0.1, name="log Z")
     with pytest.raises(LawViolation, match="too narrow"):
-        check_coverage(narrow, truth, limit=0.8)
-    with pytest.raises(LawViolation, match="too narrow"):
-        check_coverage([found_heat(seed, pooled=True) for seed in range(200)], truth, limit=5.0)
+        check_coverage([copied(seed).log_z(BETAS[3]) for seed in range(100)], step, limit=0.1)
 
 
 def test_a_continuum_of_energies_is_binned() -> None:
