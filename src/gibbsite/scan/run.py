@@ -37,7 +37,7 @@ from gibbsite.simulate.targets import key_of, target
 from gibbsite.thermo import MultiHistogram, multi_histogram, smc
 
 LEAST = 8  # independent populations, whose spread gives errors
-WALKERS, SITES = (256, 2048), 2**20  # that lead from infinite temperature to the hottest rung; so many coordinates in all, about
+WALKERS, SITES = (512, 2048), 2**22  # that lead from infinite temperature to the hottest rung; so many coordinates in all, about
 MIXED = 1.05  # R-hat
 
 
@@ -157,4 +157,4 @@ def _anchor(energy: AbstractEnergy, beta: float, *, quiet: bool, key: Key[Array,
     if not kernel.reports_work:
         return Estimate(None, None, status=Status.NOT_CONVERGED, evidence=Evidence.NOT_ESTABLISHED)
     walkers = min(max(SITES // energy.space.size, WALKERS[0]), WALKERS[1])
-    return smc(path, kernel, walkers=walkers, moves=2, progress=Silent() if quiet else None, key=key).log_z
+    return smc(path, kernel, walkers=walkers, moves=1, progress=Silent() if quiet else None, key=key).log_z

@@ -18,6 +18,7 @@ neither autocorrelation nor exchange between temperatures enters them. Runs need
 import dataclasses
 from collections.abc import Callable as Function
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -89,21 +90,27 @@ class MultiHistogram:
         rows = np.stack([fn(*self._at(row, asked), asked) for row in range(len(self.counts))])
         return rows if np.ndim(betas) else rows[..., 0]
 
-    def _at(self, row: int, betas: Float[np.ndarray, " betas"]) -> tuple[Function, Float[np.ndarray, " betas"]]:
+    def _at(self, row: int, betas: Float[np.ndarray, " betas"]) -> tuple["Means", Float[np.ndarray, " betas"]]:
         """Means by name and log Z, by one replicate."""
         held = self.counts[row] > 0
-        levels, counts = self.levels[held], self.counts[row, held]
+        levels = self.levels[held]
         logs = self.log_density[row, held] - betas[:, None] * levels
         top = logs.max(axis=1)
         weights = np.exp(logs - top[:, None])
         total = weights.sum(axis=1)
-        inner = {"energy": levels, "energy^2": levels**2}  # means over the draws of a level
+        within = {name: sums[row, held] / self.counts[row, held] for name, sums in self.sums.items()}
+        means = Means(weights / total[:, None], {"energy": levels, "energy^2": levels**2, **within})
+        return means, top + np.log(total) - self.log_zs[row, 0]
 
-        def mean(name: str) -> Float[np.ndarray, " betas"]:
-            values = inner[name] if name in inner else self.sums[name][row, held] / counts
-            return weights @ values / total
 
-        return mean, top + np.log(total) - self.log_zs[row, 0]
+class Means(NamedTuple):
+    """Means at some betas, by name: `weights` are the shares of the levels there, `within` the means over the draws of each level."""
+
+    weights: Float[np.ndarray, "betas levels"]
+    within: Mapping[str, Float[np.ndarray, " levels"]]
+
+    def __call__(self, name: str) -> Float[np.ndarray, " betas"]:
+        return self.weights @ self.within[name]
 
 
 def multi_histogram(betas: ArrayLike, energies: ArrayLike, observables: Mapping[str, ArrayLike] | None = None) -> MultiHistogram:
@@ -200,12 +207,7 @@ def _solved(
     levels, histogram = levels[held], histogram[held]
     f = start - start[0]
 
-    def height(f: np.ndarray) -> tuple[float, np.ndarray]:
-        terms = _log_terms(betas, levels, made, f)
-        sums = _log_sum(terms)
-        return float(histogram @ sums - made @ f), np.exp(terms - sums[:, None])
-
-    now, share = height(f)
+    now, share = _height(f, betas, levels, histogram, made)
     for _ in range(ITERATIONS):
         found = histogram @ share  # draws that the equations give to each temperature
         slope = found - made
@@ -216,12 +218,21 @@ def _solved(
         step[1:] = np.linalg.lstsq(curvature[1:, 1:], -slope[1:], rcond=None)[0]
         size = 1.0
         while True:
-            there, shares = height(f + size * step)
+            there, shares = _height(f + size * step, betas, levels, histogram, made)
             if there <= now + 1e-12 * abs(now) or size < 1e-6:
                 break
             size /= 2
         f, now, share = f + size * step, there, shares
     return f, False
+
+
+def _height(
+    f: np.ndarray, betas: np.ndarray, levels: np.ndarray, histogram: np.ndarray, made: np.ndarray
+) -> tuple[float, Float[np.ndarray, "levels rungs"]]:
+    """The convex function of which f is the minimum, and of each level the share of draws that came from each temperature."""
+    terms = _log_terms(betas, levels, made, f)
+    sums = _log_sum(terms)
+    return float(histogram @ sums - made @ f), np.exp(terms - sums[:, None])
 
 
 def _log_density(
