@@ -93,15 +93,15 @@ VARIANCE = Derived(lambda x: jnp.stack([x, x**2]), lambda mean: mean[1] - mean[0
 
 @pytest.mark.parametrize("chains", [4, 32])
 def test_coverage_of_a_function_of_means(chains: int) -> None:
-    """A variance from 1920 skewed draws (exponential, variance 1): its error is 0.064; the bars of a third of the data are not its own."""
+    """A variance of 2048 skewed draws (exponential, variance 1), whose error is 0.0625; of draws that stand for four each it is not."""
     rng = np.random.default_rng(chains)
-    made = [VARIANCE.finalise(moments_of(rng.exponential(size=(chains, 1920 // chains)))) for _ in range(1500)]
+    made = [VARIANCE.finalise(moments_of(rng.exponential(size=(chains, 2048 // chains)))) for _ in range(400)]
     check_coverage(made, 1.0, limit=0.08, name="variance")
     with pytest.raises(LawViolation, match="too narrow"):
-        check_coverage([jackknifed_without_tau(rng) for _ in range(300)], 1.0, limit=0.3)
+        check_coverage([without_tau(rng) for _ in range(100)], 1.0, limit=0.3)
 
 
-def jackknifed_without_tau(rng: np.random.Generator):
+def without_tau(rng: np.random.Generator):
     """Each draw four times, in chains of their own: twice the error that is stated."""
     once = rng.exponential(size=(16, 64))
     return VARIANCE.finalise(moments_of(np.tile(once, (4, 1))))

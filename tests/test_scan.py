@@ -176,8 +176,8 @@ def test_a_collapse_that_is_exact_is_found_exactly() -> None:
 
 
 def test_coverage_of_critical_points_and_exponents() -> None:
-    """From noisy curves: the stated 95 % hold for crossings, their limit, and everything that the collapse gives."""
-    held = [made(seed) for seed in range(1, 301)]
+    """From 120 noisy sets of curves: the stated 95 % hold (0.83 to 1 at z = 5.6) for crossings, their limit, and the collapse."""
+    held = [made(seed) for seed in range(1, 121)]
     assert all(one.collapse is not None for one in held)
     crossing = [one.crossings[1].beta for one in held]
     check_coverage(crossing, 0.45, limit=0.003, name="crossing")

@@ -7,7 +7,7 @@ from gibbsite.core import Histogram
 from gibbsite.core.energy import Scalar
 
 
-def overlap(x: Float[Array, "2 *x"]) -> Scalar:
+def overlap(x: Float[Array, "copies *x"]) -> Scalar:
     """`q = (1 / N) sum_i x_i x'_i` of two copies (`Copies(energy, 2)`): 1 where they agree (Edwards & Anderson, J. Phys. F 5, 1975).
 
     Raises:
