@@ -28,6 +28,7 @@ FLOORS = [
     {"train"},
     {"compare"},
     {"reweight", "simulate"},
+    {"scan"},
     {"cli"},
     {"__main__"},
 ]

@@ -20,6 +20,8 @@ from gibbsite.compare.summary import lines
 from gibbsite.compare.table import show
 from gibbsite.data import DataError
 from gibbsite.reweight import UNITS, Reweighting, reweight
+from gibbsite.scan import Scan, betas_of, sides_of
+from gibbsite.scan import scan as run_scan
 from gibbsite.simulate import KERNELS, TARGETS, Simulation, check_folder, constant, limit, settings_of, simulate
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -227,6 +229,41 @@ def mbar(
         _written(done, out, err=as_json)
 
 
+@app.command(
+    epilog="Examples: gibbsite scan ising --set side=32 --beta 0.35:0.50:16; gibbsite scan ising --sizes 8,16,32 --beta 0.4:0.48:9"
+)
+def scan(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help=f"One of {', '.join(TARGETS)}; or file.py:name.")],
+    *,
+    beta: Annotated[str, typer.Option(metavar="LOW:HIGH:POINTS", help="Inverse temperatures, from hot to cold, at equal steps.")],
+    settings: Settings = None,
+    sizes: Annotated[str | None, typer.Option(metavar="L,L,...", help="Sides of the lattice, the smallest first, to find T_c.")] = None,
+    chains: Annotated[int, typer.Option(help="Independent populations, each with a replica at every temperature.")] = 32,
+    warmup: Annotated[int, typer.Option(help="Steps that are thrown away.")] = 200,
+    draws: Annotated[int, typer.Option(help="Steps of each population.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the random numbers.")] = 0,
+    out: Annotated[
+        pathlib.Path | None, typer.Option(help="A folder for results.json, report.html and figures; default: none are written.")
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Measure energy, heat capacity, order and free energy against beta by replica exchange; of several sizes, find T_c."""
+    try:
+        held, range_, sides = settings_of(settings or ()), betas_of(beta), sides_of(sizes)
+        if out is not None:
+            check_folder(out)
+        done = run_scan(target, held, beta=range_, sizes=sides, chains=chains, warmup=warmup, draws=draws, seed=seed)
+    except (ValueError, TypeError) as error:
+        _refuse(error, debug=debug)
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    typer.echo(done.json() if as_json else str(done))
+    if out is not None:
+        _written(done, out, err=as_json)
+
+
 @app.command(epilog="Example: gibbsite report gibbsite-default")
 def report(
     out: Annotated[pathlib.Path, typer.Argument(metavar="DIR", help="The folder of a comparison.")], *, debug: Debug = False
@@ -283,7 +320,7 @@ def main() -> None:
         os._exit(INTERRUPTED)
 
 
-def _written(done: Simulation | Reweighting, out: pathlib.Path, *, err: bool) -> None:
+def _written(done: Reweighting | Scan | Simulation, out: pathlib.Path, *, err: bool) -> None:
     try:
         made = done.write(out)
     except OSError as error:

@@ -46,6 +46,7 @@ from gibbsite.thermo.exact import (
 )
 from gibbsite.thermo.exchange import Exchange, exchange
 from gibbsite.thermo.marginal import Marginals, Sandwich, importance_bound, marginal, marginal_reverse, sandwich
+from gibbsite.thermo.multi_histogram import MultiHistogram, multi_histogram
 from gibbsite.thermo.perturbation import bar, exponential_average
 from gibbsite.thermo.resampling import multinomial, residual, ssp, systematic
 from gibbsite.thermo.reweighting import (
@@ -77,6 +78,7 @@ __all__ = [
     "IsingLevels",
     "Ladder",
     "Marginals",
+    "MultiHistogram",
     "Population",
     "Profile",
     "Route",
@@ -122,6 +124,7 @@ __all__ = [
     "mbar",
     "mean_field",
     "mean_field_magnetisation",
+    "multi_histogram",
     "multinomial",
     "onsager",
     "onsager_energy",

@@ -1,0 +1,126 @@
+"""Replica exchange over a ladder of temperatures, of which every rung is watched: energies and order after every step."""
+
+import dataclasses
+import time
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractSpace, Reals, Tempered, UniformBonds, as_float, capability, reference
+from gibbsite.core.keys import chain_keys, step_keys
+from gibbsite.samplers import ParallelTempering, SwendsenWang, choose, name_of, sample
+from gibbsite.samplers.progress import bar, chunks
+from gibbsite.scan.tau import autocorrelation_time, split_rhat
+from gibbsite.simulate import TargetError
+from gibbsite.thermo.observables import magnetisation
+
+CHUNK = 32  # steps whose numbers are brought to the host at once
+
+
+@dataclasses.dataclass(frozen=True)
+class Exchange:
+    """What a ladder of `rungs` did in `chains` independent populations.
+
+    `energies` are untempered, `orders` the lengths of the order parameter; `swaps` is the probability of an exchange of each pair of
+    neighbours, `trips` counts replicas that came from the hottest rung to the coldest, in all populations.
+    """
+
+    betas: Float[np.ndarray, " rungs"]
+    energies: Float[np.ndarray, "chains rungs draws"]
+    orders: Float[np.ndarray, "chains rungs draws"]
+    swaps: Float[np.ndarray, " pairs"]
+    acceptance: Float[np.ndarray, " rungs"]
+    trips: int
+    kernel: str
+    why: str
+    seconds: float
+
+    @property
+    def taus(self) -> dict[str, Float[np.ndarray, " rungs"]]:
+        """Integrated autocorrelation times on each rung, in steps."""
+        return {
+            name: np.array([autocorrelation_time(values[:, rung]) for rung in range(len(self.betas))])
+            for name, values in (("energy", self.energies), ("order", self.orders))
+        }
+
+    @property
+    def rhat(self) -> Float[np.ndarray, " rungs"]:
+        """The worse split R-hat of energy and order on each rung."""
+        return np.maximum(*(np.array([split_rhat(v[:, rung]) for rung in range(len(self.betas))]) for v in (self.energies, self.orders)))
+
+
+def mover(energy: AbstractEnergy) -> tuple[AbstractKernel, str]:
+    """The kernel of every rung, and why: clusters alone where bonds are alike and attract, else what `choose` takes."""
+    bonds = capability(energy, UniformBonds)
+    if bonds is not None and float(bonds.coupling) > 0:
+        return SwendsenWang(), "clusters of like spins turn as wholes, at every temperature"
+    kernel, why, _ = choose(energy)
+    return kernel, why
+
+
+def check_hot_end(space: AbstractSpace, low: float) -> None:
+    """Refuses beta = 0 where it has no law.
+
+    Raises:
+        TargetError: x is unbounded.
+    """
+    if low == 0 and isinstance(space, Reals):
+        raise TargetError("beta from 0: on unbounded reals there is no law at infinite temperature; begin above 0.")
+
+
+def exchange(
+    energy: AbstractEnergy,
+    betas: Float[np.ndarray, " rungs"],
+    *,
+    chains: int,
+    warmup: int,
+    draws: int,
+    progress: bool,
+    key: Key[Array, ""],
+) -> Exchange:
+    """Runs `chains` populations, each of one replica a temperature, and writes down what they do.
+
+    Raises:
+        ValueError, TypeError: as `sample` has them.
+    """
+    begun = time.perf_counter()
+    top = as_float(betas[-1])
+    target, (inner, why) = Tempered(energy, top), mover(energy)
+    base = reference(energy.space) if betas[0] == 0 else None
+    ladder = ParallelTempering.over(inner, as_float(betas / betas[-1]), base, adapt_ladder=False)
+    warming, own = jax.random.split(key)
+    warm = sample(ladder, target, chains=chains, warmup=max(warmup - 1, 0), draws=1, progress=progress, key=warming)
+    length = magnetisation(energy.space)
+    problem = (warm.kernel, target, energy, length, chain_keys(own, chains))
+    states, recorded, told = warm.states, [], []
+    with bar("exchanging", draws, wanted=progress) as shown:
+        for start, stop in chunks(draws, shown, chunk=CHUNK):
+            states, values, infos = _advance(problem, states, jnp.asarray(start), jnp.asarray(stop))
+            recorded.append(np.asarray(values[: stop - start], np.float64))
+            told.append([np.asarray(info, np.float64) for info in infos])
+    energies, orders = np.moveaxis(np.concatenate(recorded), (1, 2, 3, 0), (0, 1, 2, 3))
+    swaps, accepted = (sum(parts) / (draws * chains) for parts in zip(*told, strict=True))
+    trips = int(np.sum(np.asarray(states.trips)) - np.sum(np.asarray(warm.states.trips)))
+    exact = np.asarray(ladder.betas, np.float64) * float(top)  # as they were rounded
+    return Exchange(exact, energies, orders, swaps, accepted, trips, name_of(inner), why, time.perf_counter() - begun)
+
+
+@eqx.filter_jit
+def _advance(problem: tuple, states: PyTree, start: Int[Array, ""], stop: Int[Array, ""]) -> tuple[PyTree, Array, tuple[Array, Array]]:
+    """The steps of a chunk: the states after it, energies and orders `steps 2 chains rungs`, sums of what the kernel tells."""
+    kernel, target, energy, length, keys = problem
+
+    def body(i: Array, carry: PyTree) -> PyTree:
+        states, values, swaps, accepted = carry
+        states, info = jax.vmap(lambda s, k: kernel.step(target, s, key=k))(states, step_keys(keys, i))
+        now = jnp.stack([jax.vmap(jax.vmap(fn))(states.positions) for fn in (energy, length)])
+        values = values.at[i - start].set(now)
+        return states, values, swaps + jnp.sum(info.extra["swap_prob"], axis=0), accepted + jnp.sum(info.accept_prob, axis=0)
+
+    rungs = len(kernel.betas)
+    empty = (jnp.zeros((CHUNK, 2, len(keys), rungs)), jnp.zeros(rungs - 1), jnp.zeros(rungs))
+    states, values, *sums = jax.lax.fori_loop(start, stop, body, (states, *empty))
+    return states, values, tuple(sums)

@@ -1,0 +1,136 @@
+"""Figures of a scan: curves with error bands, what the replicas did, crossings and collapse."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from gibbsite.compare.chart import Chart, Figure
+from gibbsite.compare.marks import AbstractMark, Dots, Palette, Style, style
+from gibbsite.core import Estimate
+from gibbsite.scan.curves import TITLES, Curves
+from gibbsite.scan.result import Ladder, Scan
+from gibbsite.scan.scaling import Collapse
+
+EXACT = Style("ink", "o", (3, 1.5))
+WIDE = (3.6, 2.6)  # inches of a chart
+NEAR = 3.0  # of x, on either side, that the collapse is drawn on
+
+
+@dataclasses.dataclass(frozen=True)
+class Band(AbstractMark):
+    """A curve with one standard error on either side."""
+
+    look: Style
+    x: Float[np.ndarray, " n"]
+    y: Float[np.ndarray, " n"]
+    error: Float[np.ndarray, " n"]
+
+    def draw(self, axes: Any, palette: Palette) -> None:
+        color = palette[self.look.color]
+        axes.fill_between(self.x, self.y - self.error, self.y + self.error, color=color, alpha=0.25, linewidth=0)
+        axes.plot(self.x, self.y, color=color, linewidth=1.1, label=self.label)
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        for x, y, error in zip(self.x, self.y, self.error, strict=True):
+            yield self.label, x, x, x, y, y - error, y + error
+
+
+def figures(scan: Scan) -> list[Figure]:
+    """All of a scan, those without content left out."""
+    made = [observables(scan), replicas(scan)]
+    return made + ([sizes(scan)] if scan.scaling is not None and scan.scaling.limit is not None else [])
+
+
+def observables(scan: Scan) -> Figure:
+    """Every observable against beta."""
+    names = [name for name in TITLES if all(name in ladder.fine.estimates for ladder in scan.ladders)]
+    text = "Bands are one standard error; dots are the temperatures of the runs; dashes are exact, where there is a formula."
+    return Figure("curves", "Observables", text, tuple(_observable(scan, name) for name in names))
+
+
+def _observable(scan: Scan, name: str) -> Chart:
+    marks: list[AbstractMark] = []
+    for place, ladder in enumerate(scan.ladders):
+        marks += _marks(ladder, name, style(place))
+    exact = [ladder for ladder in scan.ladders if name in ladder.exact]
+    for number, ladder in enumerate(exact):
+        marks.append(Dots("" if number else "exact", EXACT, ladder.fine.betas, ladder.exact[name], joined=True, marked=False))
+    line = None if scan.beta_c is None else float(scan.beta_c)
+    return Chart(name, f"{TITLES[name]} against beta", tuple(marks), "beta", name, TITLES[name], line=line, size=WIDE, legend=name == "u")
+
+
+def _marks(ladder: Ladder, name: str, look: Style) -> list[AbstractMark]:
+    fine, runs = ladder.fine.estimates[name], ladder.runs.estimates[name]
+    if fine.value is None:
+        return []
+    dots = Dots("", look, ladder.runs.betas, runs.value, along_y=(runs.stderr, runs.stderr), size=2.5)
+    return [Band(ladder.name, look, ladder.fine.betas, fine.value, fine.stderr), dots]
+
+
+def replicas(scan: Scan) -> Figure:
+    """Exchange and memory along the ladder."""
+    swaps, energies, orders = [], [], []
+    for place, ladder in enumerate(scan.ladders):
+        made, look, taus = ladder.exchange, style(place), ladder.exchange.taus
+        middle = (made.betas[1:] + made.betas[:-1]) / 2
+        swaps.append(Dots(ladder.name, look, middle, made.swaps, joined=True))
+        energies.append(Dots(ladder.name, look, made.betas, taus["energy"], joined=True))
+        orders.append(Dots(ladder.name, look, made.betas, taus["order"], joined=True))
+    trips = ", ".join(f"{ladder.exchange.trips} at {ladder.name}" for ladder in scan.ladders)
+    charts = (
+        Chart("exchange", "Probability of a swap of neighbours", tuple(swaps), "beta", "swap probability", f"round trips: {trips}"),
+        Chart("tau of the energy", "Autocorrelation time of the energy", tuple(energies), "beta", "steps", "2 tau_int: 1 is independent"),
+        Chart("tau of the order", "Autocorrelation time of |m|", tuple(orders), "beta", "steps", "2 tau_int: 1 is independent"),
+    )
+    low = (dataclasses.replace(chart, size=WIDE, ylim=(0, None), legend=place == 0) for place, chart in enumerate(charts))
+    return Figure("replicas", "Replicas", "What moved, and how long it was remembered.", tuple(low))
+
+
+def sizes(scan: Scan) -> Figure:
+    """Crossings of the Binder cumulants, and the collapse."""
+    assert scan.scaling is not None and scan.scaling.limit is not None
+    fit = scan.scaling.collapse
+    charts = [_crossing(scan, scan.scaling.limit)] + ([] if fit is None else _collapsed(scan, fit))
+    text = "On the left curves of different sizes cross at the critical point; in scaled units they fall on one."
+    return Figure("sizes", "Sizes", text, tuple(charts))
+
+
+def _crossing(scan: Scan, limit: Estimate) -> Chart:
+    """U4 on a stretch around the limit of crossings."""
+    width = 0.15 * (scan.range.high - scan.range.low)
+    marks = []
+    for place, ladder in enumerate(scan.ladders):
+        near = np.abs(ladder.fine.betas - float(limit)) <= width
+        found = ladder.fine.estimates["U4"]
+        marks.append(Band(ladder.name, style(place), ladder.fine.betas[near], found.value[near], found.stderr[near]))
+    return Chart("crossing", "Binder cumulants cross", tuple(marks), "beta", "U4", f"beta_c = {limit}", line=float(limit), size=WIDE)
+
+
+def _collapsed(scan: Scan, fit: Collapse) -> list[Chart]:
+    """U4, and m^2 L^(2 beta / nu), against (beta - beta_c) L^(1 / nu)."""
+    used = [(place, ladder) for place, ladder in enumerate(scan.ladders) if ladder.side in fit.sides]
+    beta_c, steep, power = float(fit.beta_c), 1 / float(fit.nu), 2 * float(fit.beta_over_nu)
+    binder, order = [], []
+    for place, ladder in used:
+        x = (ladder.fine.betas - beta_c) * ladder.side**steep
+        near, found = np.abs(x) <= NEAR, ladder.fine.estimates
+        binder.append(Band(ladder.name, style(place), x[near], found["U4"].value[near], found["U4"].stderr[near]))
+        square, error = _square(ladder.fine)
+        order.append(Band(ladder.name, style(place), x[near], square[near] * ladder.side**power, error[near] * ladder.side**power))
+    axis = "(beta - beta_c) L^(1/nu)"
+    return [
+        Chart("collapse of U4", "Binder cumulants in scaled units", tuple(binder), axis, "U4", f"nu = {fit.nu}", size=WIDE),
+        Chart(
+            "collapse of |m|", "Magnetisations in scaled units", tuple(order), axis, "|m|^2 L^(2 beta/nu)", f"beta/nu = {fit.beta_over_nu}",
+            size=WIDE, legend=False,
+        ),
+    ]  # fmt: skip
+
+
+def _square(curves: Curves) -> tuple[np.ndarray, np.ndarray]:
+    """<|m|>^2 and its error."""
+    m = curves.estimates["m"]
+    return m.value**2, 2 * m.value * m.stderr
