@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gibbsite.core import Binary, Coins, Estimate, Normal, draw, exact, schedule
+from gibbsite.core import Binary, Callable, Coins, Estimate, Normal, Reals, draw, exact, schedule
 from gibbsite.data import Modes
 from gibbsite.metrics import (
     bits_per_dim,
@@ -42,6 +42,7 @@ from gibbsite.thermo import (
     log_mean,
     marginal,
     marginal_reverse,
+    mean_first_passage,
     quadrature,
     sandwich,
 )
@@ -60,6 +61,11 @@ def normals(key, *shape):
 def bar_between_gaussians(key):
     x = normals(key, 2, 200)
     return bar(0.5 - x[0], x[1] + 0.5)
+
+
+def force(c, x):
+    """Constant, towards larger x."""
+    return -c * jnp.sum(x)
 
 
 UNIT = Normal(jnp.zeros(1), jnp.ones(1))
@@ -137,6 +143,9 @@ ESTIMATORS = {
     "kaufman_heat_capacity": lambda: check_exact(kaufman_heat_capacity(8, 8, 0.5) * 1e-4, 0.7141226029e-4, limit=1e-13),
     "quadrature": lambda: check_exact(quadrature(Normal(jnp.zeros(2), jnp.ones(2)), low=-7, high=7), math.log(2 * math.pi), limit=3e-6),
     "enumerate_log_z": lambda: check_exact(enumerate_log_z(Coins(Binary(9), jnp.zeros(9))), 9 * math.log(2), limit=1e-6),
+    "mean_first_passage": lambda: check_exact(
+        mean_first_passage(Callable(force, 0.75, Reals(1)), 0.0, 3.0, wall=0.0), 4 - (1 - math.exp(-2.25)) / 0.75**2, limit=1e-5
+    ),
     "exponential_average": lambda: check_estimator(
         lambda key: exponential_average(normals(key, 200) ** 2 / 2), -math.log(2) / 2, limit=0.03, key=KEY
     ),

@@ -1,5 +1,6 @@
 """Where the forward and the reverse work densities cross: Crooks' relation as a straight line, fitted."""
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -45,13 +46,13 @@ def crossing(forward: ArrayLike, reverse: ArrayLike) -> Crossing:
     works, ahead = works[seen], ahead[seen]
     best = _line(works, ahead, np.ones(len(works)), offset)
     drawn = np.array([_line(works, ahead, weights, offset) for weights in _resampled(ahead)])
-    errors, source = drawn.std(axis=0, ddof=1), free.sources
+    errors = drawn.std(axis=0, ddof=1)
     if not (np.all(np.isfinite(best)) and np.all(np.isfinite(errors))):
         why = Status.NO_OVERLAP if np.ptp(works) > 0 else Status.CONSTANT
         nothing = Estimate(None, None, status=why, evidence=Evidence.NOT_ESTABLISHED)
         return Crossing(nothing, nothing)
-    known = {"ess": free.ess, "status": free.status, "evidence": Evidence.INTERVAL, "sources": source}
-    at, slope = Estimate(float(best[0]) - free.value, float(errors[0]), **known), Estimate(float(best[1]), float(errors[1]), **known)
+    at, slope = (dataclasses.replace(free, value=float(v), stderr=float(e), lo=None, hi=None) for v, e in zip(best, errors, strict=True))
+    at = at - free.value
     straight = abs(best[1] - 1) <= STRAIGHT * errors[1]
     return Crossing(at if straight else at.doubted(Status.NOT_CONVERGED), slope)
 
