@@ -152,8 +152,10 @@ class TestPassages:
         assert stuck.mean_time().lo == pytest.approx(1 / rate.hi) and "0 of 8" in repr(stuck)
 
     def test_walkers_that_are_lost(self) -> None:
-        lost = first_passages(ULA(1.0), wells(30.0), Beyond(-1e9, below=True), jnp.array([-1.0]), walkers=8, steps=50, key=KEY)
-        assert lost.lost or lost.arrived.all()
+        lost = first_passages(ULA(1.0), wells(30.0), lambda x: x[0] == 7.0, jnp.array([-1.1]), walkers=8, steps=50, key=KEY)
+        assert lost.lost == 8 and lost.rate().status is Status.NON_FINITE
+        gone = first_passages(ULA(1.0), wells(30.0), lambda x: x[0] > 1e37, jnp.array([-1.1]), walkers=8, steps=50, key=KEY)
+        assert gone.lost > 0 and not gone.arrived.all()  # infinity is beyond everything, and nowhere
         none = Passages(np.array([3.0, 3.0]), np.array([False, True]), 3.0, lost=1)
         assert none.rate().value is None and none.rate().status is Status.NON_FINITE
 

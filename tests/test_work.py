@@ -170,11 +170,11 @@ class TestErrors:
         check_coverage((work.near_equilibrium() for work in works), 0.875, limit=0.2, name="near_equilibrium")
         check_coverage((work.mean() for work in works), 2.0, limit=0.12, name="mean")
 
-    def test_an_error_that_forgets_bennett_fails(self) -> None:
-        """A broken twin: the error of <W> alone."""
-        works = self.replicates(500)
-        twins = (Estimate(w.dissipated().value, w.mean().stderr) for w in works)
-        with pytest.raises(LawViolation, match="cover"):
+    def test_an_error_without_the_covariance_fails(self) -> None:
+        """A broken twin: the errors of <W> and of dF added as if they were of two sources."""
+        works = self.replicates(2000)
+        twins = (Estimate(w.dissipated().value, math.hypot(w.mean().stderr, w.bar().stderr)) for w in works)
+        with pytest.raises(LawViolation, match="wide"):
             check_coverage(twins, 1.125, limit=0.2)
 
 

@@ -32,20 +32,20 @@ def quartic(height: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def wells(height: float) -> Callable:
+    """Of this height, in kT."""
     return Callable(quartic, height, Reals(1))
 
 
 def line(label: str, place: int, x: np.ndarray, y: np.ndarray) -> Dots:
+    """Joined points."""
     return Dots(label, style(place), np.asarray(x, float), np.asarray(y, float), joined=True, marked=False)
 
 
 def escape() -> Figure:
     """A trajectory, how many still wait, and the rate against the height."""
     h, steps = 0.005, 40_000
-    run = sample(
-        ULA(h), wells(3.0), chains=1, warmup=0, draws=steps, observe={"x": lambda x: x[0]}, trace=2000, init=-jnp.ones((1, 1)),
-        progress=False, key=KEY,
-    )  # fmt: skip
+    start, position = -jnp.ones((1, 1)), {"x": lambda x: x[0]}
+    run = sample(ULA(h), wells(3.0), warmup=0, draws=steps, observe=position, trace=2000, init=start, progress=False, key=KEY)
     seen = np.asarray(run.traces["x"])[0]
     course = Chart("a trajectory", "", (line("", 0, h * run.every * np.arange(len(seen)), seen),), "time", "x", size=SIZE, legend=False)
     waits, points = [], []
@@ -62,7 +62,8 @@ def escape() -> Figure:
     at, rates = np.array([p[0] for p in points]), [p[1] for p in points]
     error = np.array([r.stderr / r.value / math.log(10) for r in rates])
     found = Dots("walkers", style(2), at, np.log10([r.value for r in rates]), along_y=(error, error))
-    rate = Chart("rate", "", (line("exact", 0, heights, exact), line("Kramers", 1, heights, theory), found), "height [kT]", "log10 of the rate", size=SIZE)  # fmt: skip
+    marks = (line("exact", 0, heights, exact), line("Kramers", 1, heights, theory), found)
+    rate = Chart("rate", "", marks, "height [kT]", "log10 of the rate", size=SIZE)
     return Figure("kramers", "", "", (course, waiting, rate))
 
 

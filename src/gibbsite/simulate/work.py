@@ -20,7 +20,7 @@ from gibbsite.compare.marks import Dots, style
 from gibbsite.compare.store import write_text
 from gibbsite.core import AbstractEnergy, AbstractPath, Geometric, Normal, as_float, schedule
 from gibbsite.energies import DoubleWell
-from gibbsite.samplers import ULA, Progress
+from gibbsite.samplers import ULA
 from gibbsite.samplers.progress import Silent
 from gibbsite.simulate.file import TargetError
 from gibbsite.simulate.targets import key_of
@@ -120,9 +120,9 @@ def drive_named(
     steps, time = protocol.steps if steps is None else steps, protocol.time if time is None else time
     if steps < 1 or walkers < 2 or not 0 < time < math.inf:
         raise TargetError(f"steps={steps}, time={time:g}, walkers={walkers}: give one step, a positive time and two walkers at least.")
-    path, end = protocol.build(**held)
-    shown = Silent() if quiet else Progress("driving", 2 * max(steps - 1, 0))
-    made = drive(path, ULA(time / steps), times=schedule(steps), walkers=walkers, end=end, progress=shown, key=key_of(seed))
+    path, end = protocol.build(**{name: float(value) for name, value in held.items()})
+    shown, kernel = Silent() if quiet else None, ULA(as_float(time / steps))
+    made = drive(path, kernel, times=schedule(steps), walkers=walkers, end=end, progress=shown, key=key_of(seed))
     return Driven(name, steps, float(time), made)
 
 
@@ -135,7 +135,7 @@ def work_figure(work: Work) -> Figure:
     counts = [np.histogram(values, edges)[0] for values in (there, back)]
     lines = []
     for label, look, held, values in zip(("forward, W", "reverse, -W"), (FORWARD, REVERSE), counts, (there, back), strict=True):
-        scale = 1 / (len(values) * width)
+        scale = 1 / (max(len(values), 1) * width)
         error = np.sqrt(held) * scale
         lines.append(Dots(label, look, middle, held * scale, along_y=(error, error), joined=True, marked=False))
     crossed = None if at.value is None else float(at.value)
@@ -147,6 +147,8 @@ def work_figure(work: Work) -> Figure:
 
 
 def _edges(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " edges"]:
+    if len(values) == 0:
+        return np.linspace(-0.5, 0.5, BINS + 1)
     low, high = (float(v) for v in np.quantile(values, (0.001, 0.999)))  # one walker far out does not flatten all others
     return np.linspace(low, high, BINS + 1) if high > low else np.linspace(low - 0.5, low + 0.5, BINS + 1)
 

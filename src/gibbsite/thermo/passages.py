@@ -159,7 +159,8 @@ def _advance(
 ) -> _Carry:
     def one(state: PyTree, key: Key[Array, ""]) -> tuple[PyTree, Bool[Array, ""]]:
         state, _ = kernel.step(energy, state, key=key)
-        return state, reached(kernel.position(state))
+        x = kernel.position(state)
+        return state, reached(x) & energy.space.contains(x)  # infinity is not beyond the barrier
 
     def body(k: Int[Array, ""], carry: _Carry) -> _Carry:
         states, there = jax.vmap(one)(carry.states, step_keys(keys, k))

@@ -28,8 +28,8 @@ class Work:
         ValueError: either is not a list of at least two numbers.
     """
 
-    forward: Float[np.ndarray, " walkers"]
-    reverse: Float[np.ndarray, " walkers"]
+    forward: Float[np.ndarray, " n"]
+    reverse: Float[np.ndarray, " m"]
     _source: frozenset[object] = dataclasses.field(default_factory=lambda: frozenset([object()]), init=False)
 
     def __post_init__(self) -> None:
@@ -131,11 +131,11 @@ def _two_cumulants(work: Float[np.ndarray, " n"]) -> Estimate:
         return _nothing(Status.NON_FINITE)
     n, w = len(work), work - work.mean()
     k2, k3 = float(w @ w) / (n - 1), float(np.mean(w**3))
-    found = dataclasses.replace(_spread(float(work.mean()) - k2 / 2, w - (w**2 - k2) / 2), evidence=Evidence.INTERVAL)
+    found = _spread(float(work.mean()) - k2 / 2, w - (w**2 - k2) / 2)
     if found.status is not Status.OK:
-        return found.doubted(found.status)
-    skew_error = float(np.std(w**3 - 3 * k2 * w)) / math.sqrt(n)
-    return found.doubted(Status.NOT_CONVERGED) if abs(k3) > SKEWED * skew_error else found
+        return found
+    skewed = abs(k3) > SKEWED * float(np.std(w**3 - 3 * k2 * w)) / math.sqrt(n)
+    return found.doubted(Status.NOT_CONVERGED) if skewed else dataclasses.replace(found, evidence=Evidence.INTERVAL)
 
 
 def _dissipated(there: Float[np.ndarray, " n"], back: Float[np.ndarray, " m"]) -> Estimate:

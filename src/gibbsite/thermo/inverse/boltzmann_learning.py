@@ -25,6 +25,7 @@ MOST_STATES = 2**16
 NEWTON = 100
 CLOSE = 1e-9  # of moments
 WALKERS_A_PARAMETER = 8  # so that the sampled Fisher information can be inverted
+FIRST_ROWS = 2**31 - 1  # the number of a key that no walker has
 OFF = 5.6  # errors by which what the walkers find may differ from the data in the end
 
 
@@ -134,7 +135,7 @@ class _Group:
     """Walkers that go on from round to round."""
 
     def __init__(self, data: Sites, layout: Layout, walkers: int, sweeps: int, key: Key[Array, ""]):
-        rows = np.asarray(jax.random.randint(jax.random.fold_in(key, 0), (walkers,), 0, len(data.phi)))
+        rows = np.asarray(jax.random.randint(jax.random.fold_in(key, FIRST_ROWS), (walkers,), 0, len(data.phi)))
         levels, k = np.asarray(values(data.space)), layout.k
         level = np.argmax(data.phi @ contrast(k + 1).T, axis=-1)  # a row of C is nearest to itself
         self._xs = as_float(levels[level[rows]].reshape(walkers, *data.space.shape))

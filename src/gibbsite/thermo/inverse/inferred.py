@@ -40,7 +40,7 @@ class Inferred:
         j, h = (Estimate(value, error, status=status, evidence=evidence) for value, error in pairs)
         return cls(data.machine(couplings, fields), j, h, method, data.size[0])
 
-    def rmse(self, truth: "AbstractEnergy | ArrayLike") -> float:
+    def rmse(self, truth: AbstractEnergy | ArrayLike) -> float:
         """The root of the mean square error of the couplings of all pairs; the truth is an array like `couplings`, or an energy of bonds.
 
         Raises:

@@ -24,7 +24,7 @@ def mean_field(samples: ArrayLike, space: AbstractSpace) -> Inferred:
     return Inferred.of("mean field", data, couplings, fields)
 
 
-def tap(samples: ArrayLike, space: Spins) -> Inferred:
+def tap(samples: ArrayLike, space: AbstractSpace) -> Inferred:
     """Thouless, Anderson & Palmer's equations inverted: `(C^-1)_ij = -J_ij - 2 m_i m_j J_ij^2`, spins alone.
 
     (Kappen & Rodriguez 1998; Roudi, Tyrcha & Hertz, PRE 79, 2009, eq. 14.) Of its two solutions the one that becomes `mean_field` where
