@@ -47,15 +47,22 @@ def levels() -> PottsMachine:
     return PottsMachine(Categorical(3, 3), symmetric(pairs), 0.4 * RNG.normal(size=(3, 3)) @ centre)
 
 
-def draws(energy, rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Independent rows, by enumeration."""
+def law(energy) -> tuple[np.ndarray, np.ndarray]:
+    """All states and their probabilities."""
     states = np.asarray(configurations(energy.space, jnp.arange(count(energy.space))))
     logs = -np.asarray(jax.vmap(energy)(jnp.asarray(states)), np.float64)
     p = np.exp(logs - logs.max())
-    return states[rng.choice(len(states), rows, p=p / p.sum())]
+    return states, p / p.sum()
 
 
-SPINS, WEAK, LEVELS = spins(0.6), spins(0.08), levels()
+def draws(energy, rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Independent rows, by enumeration."""
+    states, p = law(energy)
+    return states[rng.choice(len(states), rows, p=p)]
+
+
+STATES = np.asarray(configurations(Spins(N), jnp.arange(2**N)))
+SPINS, WEAK, LEVELS = spins(0.4), spins(0.08), levels()
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +90,8 @@ class TestSpins:
         assert found.couplings.status is Status.OK and found.couplings.evidence is Evidence.INTERVAL
         for estimate, truth, which in ((found.couplings, SPINS.couplings, pairs), (found.fields, SPINS.fields, slice(None))):
             z = (estimate.value[which] - np.asarray(truth)[which]) / estimate.stderr[which]
-            assert np.all(np.abs(z) < Z) and np.max(estimate.stderr[which]) < 0.03
-        assert found.rmse(SPINS.couplings) < 0.015
+            assert np.all(np.abs(z) < Z) and np.max(estimate.stderr[which]) < 0.04
+        assert found.rmse(SPINS.couplings) < 0.025
         assert isinstance(found.energy, DenseBoltzmannMachine)
 
     def test_mean_field_is_worse_and_says_nothing_of_errors(self, learned) -> None:
@@ -98,51 +105,51 @@ class TestSpins:
         ratio = learned["pseudo"].couplings.stderr[pairs] / learned["exact"].couplings.stderr[pairs]
         assert np.all(ratio > 0.97) and np.mean(ratio) < 1.3
         sampled = learned["sampled"].couplings.stderr[pairs] / learned["exact"].couplings.stderr[pairs]
-        assert np.all(sampled > 1.0) and np.mean(sampled) < 1.6  # the walkers' share
+        assert np.all(sampled > 1.0) and np.mean(sampled) < 2  # the walkers' share
 
     def test_exact_learning_matches_moments(self, learned, rows) -> None:
         """Maximum entropy: means and pairs of the energy are those of the data."""
         energy = learned["exact"].energy
-        states = np.asarray(configurations(energy.space, jnp.arange(2**N)))
-        p = np.exp(-np.asarray(jax.vmap(energy)(jnp.asarray(states)), np.float64))
-        p /= p.sum()
-        assert np.allclose(p @ states, rows.mean(axis=0), atol=1e-5)
-        assert np.allclose(states.T * p @ states, rows.T @ rows / len(rows), atol=1e-5)
+        p = law(energy)[1]
+        assert np.allclose(p @ STATES, rows.mean(axis=0), atol=1e-5)
+        assert np.allclose(STATES.T * p @ STATES, rows.T @ rows / len(rows), atol=1e-5)
 
     def test_pseudo_likelihood_against_scikit_learn(self, rows) -> None:
         """One site's regression: twice the couplings, for the log odds of a spin are twice its field."""
         from sklearn.linear_model import LogisticRegression
 
-        few = rows[:400]
-        other = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(few[:, 1:], few[:, 0])
+        few = rows[:600]
+        other = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10).fit(few[:, 1:].astype(float), few[:, 0])
         fit = _fit(jnp.asarray(few[..., None]), jnp.asarray(contrast(2), jnp.float32), jnp.zeros(()))
         assert np.allclose(2 * np.asarray(fit.theta)[0, [0, *range(2, N + 1)], 0], [other.intercept_[0], *other.coef_[0]], atol=1e-4)
 
     def test_weak_couplings_in_order(self) -> None:
-        """TAP is of second order, mean field of first: from the law itself, both miss by less, and TAP by less than mean field."""
-        states = np.asarray(configurations(WEAK.space, jnp.arange(2**N)))
-        p = np.exp(-np.asarray(jax.vmap(WEAK)(jnp.asarray(states)), np.float64))
-        many = np.repeat(states, np.round(p / p.sum() * 2e6).astype(int), axis=0)
-        first, second = mean_field(many, WEAK.space), tap(many, WEAK.space)
-        assert second.rmse(WEAK.couplings) < 0.5 * first.rmse(WEAK.couplings) < 0.01
-        assert np.max(np.abs(second.fields.value - np.asarray(WEAK.fields))) < np.max(np.abs(first.fields.value - np.asarray(WEAK.fields)))
+        """From the law itself, mean field misses by the second order of the couplings, and TAP by the third."""
+        missed = []
+        for factor in (1.0, 0.5):
+            weak = DenseBoltzmannMachine(WEAK.space, factor * WEAK.couplings, WEAK.fields)
+            rows = np.repeat(STATES, np.round(law(weak)[1] * 3e5).astype(int), axis=0)
+            missed.append([learn(rows, weak.space).rmse(weak.couplings) for learn in (mean_field, tap)])
+        (first, second), (first_half, second_half) = missed
+        assert second < 0.7 * first < 0.01 and first / first_half > 3 and second / second_half > 5, missed
 
     def test_l2_draws_to_zero(self, rows, learned) -> None:
-        shrunk = pseudo_likelihood(rows[:400], SPINS.space, l2=0.3)
+        shrunk = pseudo_likelihood(rows[:600], SPINS.space, l2=0.3)
         assert np.sum(shrunk.couplings.value**2) < 0.5 * np.sum(learned["pseudo"].couplings.value ** 2)
 
 
-class TestLevels:
-    @pytest.fixture(scope="class")
-    def found(self) -> dict[str, Inferred]:
-        rows = draws(LEVELS, 20_000, np.random.default_rng(2))
-        return {
-            "pseudo": pseudo_likelihood(rows, LEVELS.space),
-            "exact": exact_learning(rows, LEVELS.space),
-            "sampled": boltzmann_learning(rows, LEVELS.space, rounds=16, sweeps=5, key=KEY),
-            "mean field": mean_field(rows, LEVELS.space),
-        }
+@pytest.fixture(scope="module")
+def found() -> dict[str, Inferred]:
+    rows = draws(LEVELS, 20_000, np.random.default_rng(2))
+    return {
+        "pseudo": pseudo_likelihood(rows, LEVELS.space),
+        "exact": exact_learning(rows, LEVELS.space),
+        "sampled": boltzmann_learning(rows, LEVELS.space, walkers=2048, rounds=16, sweeps=5, key=KEY),
+        "mean field": mean_field(rows, LEVELS.space),
+    }
 
+
+class TestLevels:
     @pytest.mark.parametrize("method", ["pseudo", "exact", "sampled"])
     def test_within_errors_and_in_the_gauge(self, found, method) -> None:
         couplings, fields = found[method].couplings, found[method].fields
@@ -150,7 +157,7 @@ class TestLevels:
         z = (couplings.value[pairs] - np.asarray(LEVELS.couplings)[pairs]) / couplings.stderr[pairs]
         assert np.all(np.abs(z) < Z) and np.all(np.abs(fields.value - np.asarray(LEVELS.fields)) < Z * fields.stderr)
         assert np.max(np.abs(couplings.value.sum(axis=-1))) < 1e-5 and np.max(np.abs(fields.value.sum(axis=-1))) < 1e-5
-        assert np.max(couplings.stderr) < 0.03 and isinstance(found[method].energy, PottsMachine)
+        assert np.max(couplings.stderr) < 0.06 and isinstance(found[method].energy, PottsMachine)
 
     def test_mean_field_sees_the_signs(self, found) -> None:
         pairs = np.triu_indices(3, 1)
@@ -159,12 +166,12 @@ class TestLevels:
 
 
 class TestErrors:
-    """Replicates of 400 rows: the intervals of pseudo-likelihood and of exact learning cover each coupling and field."""
+    """Replicates of 600 rows: the intervals of pseudo-likelihood and of exact learning cover each coupling and field."""
 
     def replicates(self, learn, number: int):
-        rng = np.random.default_rng(3)
+        rng, (states, p) = np.random.default_rng(3), law(SPINS)
         for _ in range(number):
-            found = learn(draws(SPINS, 600, rng), SPINS.space)
+            found = learn(states[rng.choice(len(p), 600, p=p)], SPINS.space)
             pairs = np.triu_indices(N, 1)
             yield Estimate(found.couplings.value[pairs], found.couplings.stderr[pairs])
 
@@ -172,7 +179,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("learn", [pseudo_likelihood, exact_learning])
     def test_they_cover(self, learn) -> None:
-        check_coverage(self.replicates(learn, 150), self.truth, limit=0.15, name=learn.__name__)
+        check_coverage(self.replicates(learn, 100), self.truth, limit=0.15, name=learn.__name__)
 
     @pytest.mark.long
     @pytest.mark.parametrize("learn", [pseudo_likelihood, exact_learning])
@@ -214,18 +221,18 @@ class TestTruths:
 
 
 class TestWhatIsWrong:
-    good = draws(SPINS, 200, np.random.default_rng(4))
+    good = draws(SPINS, 600, np.random.default_rng(4))
     METHODS = (mean_field, tap, pseudo_likelihood, exact_learning, lambda x, space: boltzmann_learning(x, space, key=KEY))
 
     @pytest.mark.parametrize("learn", METHODS, ids=["mean field", "tap", "pseudo", "exact", "boltzmann"])
     def test_samples_are_looked_at_first(self, learn) -> None:
         still = self.good.copy()
         still[:, 3] = 1.0
-        with pytest.raises(ValueError, match="site 3 of samples never takes the value -1 in 200 rows"):
+        with pytest.raises(ValueError, match="site 3 of samples never takes the value -1 in 600 rows"):
             learn(still, SPINS.space)
         with pytest.raises(ValueError, match="has 5 rows of samples; 5 sites"):
             learn(1 - 2 * np.eye(N), SPINS.space)
-        for wrong in (np.where(np.eye(200, N) > 0, np.nan, self.good), self.good * 2):
+        for wrong in (np.where(np.eye(600, N) > 0, np.nan, self.good), self.good * 2):
             with pytest.raises(ValueError, match="row 0 of samples lies outside the support of Spins: every entry must be -1 or 1"):
                 learn(wrong, SPINS.space)
         with pytest.raises(ValueError, match=r"samples has shape \(5,\)"):
@@ -253,7 +260,7 @@ class TestWhatIsWrong:
         assert found.couplings.status is Status.OK
 
     def test_strong_couplings_have_no_tap(self) -> None:
-        strong = DenseBoltzmannMachine(Spins(2), [[0.0, -1.5], [-1.5, 0.0]], [1.0, 1.0])
+        strong = DenseBoltzmannMachine(Spins(2), [[0.0, -0.8], [-0.8, 0.0]], [1.5, 1.5])
         with pytest.raises(ValueError, match="no real coupling between sites 0 and 1"):
             tap(draws(strong, 4000, np.random.default_rng(5)), strong.space)
 

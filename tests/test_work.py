@@ -13,7 +13,7 @@ from registry.twins import AbstractExact, NoShadow
 from typer.testing import CliRunner
 
 from gibbsite.cli import app
-from gibbsite.core import Estimate, Evidence, Geometric, Info, Normal, Status, as_float, no_work, schedule
+from gibbsite.core import Estimate, Evidence, Geometric, Info, Linear, Normal, Status, Tempered, as_float, no_work, schedule
 from gibbsite.energies import DoubleWell, Ising
 from gibbsite.samplers import MALA, ULA, Gibbs
 from gibbsite.simulate import TargetError, drive_named, work_figure
@@ -98,7 +98,7 @@ class TestDrag:
 
 def test_a_drag_over_a_barrier_against_quadrature() -> None:
     """Both ends are drawn from a fine grid, for the sum of well and trap has no draws of its own."""
-    path = Drag([-1.0], [1.5], 2.0, DoubleWell())
+    path = Drag([-1.0], [0.6], 2.0, Tempered(DoubleWell(), 0.3))
     log_zs = [quadrature(path(as_float(t)), low=-4, high=4) for t in (0.0, 1.0)]
     grid = np.linspace(-4, 4, 200_001)[:, None]
     rng, starts = np.random.default_rng(0), []
@@ -106,7 +106,7 @@ def test_a_drag_over_a_barrier_against_quadrature() -> None:
         log_p = -np.asarray(jax.vmap(path(as_float(t)))(jnp.asarray(grid, jnp.float32)), np.float64)
         p = np.exp(log_p - log_p.max())
         starts.append(rng.choice(grid, 2**12, p=p / p.sum()).astype(np.float32))
-    work = drive(path, ULA(0.01), times=schedule(40), walkers=2**12, start=starts[0], end=starts[1], key=KEY)
+    work = drive(path, ULA(0.02), times=schedule(40), walkers=2**12, start=starts[0], end=starts[1], key=KEY)
     truth = float(log_zs[0].value - log_zs[1].value)
     at, slope = work.crooks()
     assert errors(work.bar(), truth) < Z and errors(at, truth) < Z and errors(slope, 1.0) < Z
@@ -138,9 +138,9 @@ class TestSwitch:
         assert abs(found.stderr**2 * 2**15 / 0.154700538 - 1) < 0.05
 
     def test_a_quench_to_a_wide_trap_has_none(self) -> None:
-        work = drive(Geometric(trap(1), trap(0.4)), MALA(0.5), times=schedule(1), walkers=2**13, end=trap(0.4), key=KEY)
+        work = drive(Geometric(trap(1), trap(0.2)), MALA(0.5), times=schedule(1), walkers=2**13, end=trap(0.2), key=KEY)
         assert work.jarzynski().status is Status.INFINITE_VARIANCE
-        assert errors(work.bar(), math.log(0.4) / 2) < Z
+        assert errors(work.bar(), math.log(0.2) / 2) < Z
 
 
 class TestErrors:
@@ -157,14 +157,14 @@ class TestErrors:
         check_coverage((one.slope for one in crossed), 1.0, limit=0.2, name="slope")
 
     def test_crossing_covers(self) -> None:
-        self.covered(150)
+        self.covered(100)
 
     @pytest.mark.long
     def test_crossing_covers_closely(self) -> None:
         self.covered(2000)
 
     def test_others_cover(self) -> None:
-        works = self.replicates(2000)
+        works = self.replicates(400)
         check_coverage((work.dissipated() for work in works), 1.125, limit=0.15, name="dissipated")
         check_coverage((work.dissipated_reverse() for work in works), 1.125, limit=0.15, name="dissipated_reverse")
         check_coverage((work.near_equilibrium() for work in works), 0.875, limit=0.2, name="near_equilibrium")
@@ -172,16 +172,16 @@ class TestErrors:
 
     def test_an_error_without_the_covariance_fails(self) -> None:
         """A broken twin: the errors of <W> and of dF added as if they were of two sources."""
-        works = self.replicates(2000)
-        twins = (Estimate(w.dissipated().value, math.hypot(w.mean().stderr, w.bar().stderr)) for w in works)
+        parts = ((work.mean(), work.bar()) for work in self.replicates(700))
+        twins = (Estimate(mean.value - free.value, math.hypot(mean.stderr, free.stderr)) for mean, free in parts)
         with pytest.raises(LawViolation, match="wide"):
             check_coverage(twins, 1.125, limit=0.2)
 
 
 def test_crossing_is_no_better_than_bennett() -> None:
     work = gaussian(1.0, 1.0, 4000, 1000, np.random.default_rng(1))
-    assert work.crooks().at.stderr > 0.95 * work.bar().stderr
-    assert abs(work.crooks().at.value - work.bar().value) < 3 * work.crooks().at.stderr
+    (at, _), best = work.crooks(), work.bar()
+    assert at.stderr > 0.95 * best.stderr and abs(at.value - best.value) < 3 * at.stderr
 
 
 class TestWhatIsWrong:
@@ -247,7 +247,7 @@ def test_spins_on_a_field_that_turns() -> None:
     tables = [-np.asarray(jax.vmap(end)(jnp.asarray(states)), np.float64) for end in ends]
     log_zs = [np.log(np.exp(table).sum()) for table in tables]
     draws = [states[rng.choice(64, 4096, p=np.exp(t - z))] for t, z in zip(tables, log_zs, strict=True)]
-    work = drive(Geometric(*ends), Gibbs(), times=schedule(5), walkers=4096, start=draws[0], end=draws[1], key=KEY)
+    work = drive(Linear(ends[0], *ends), Gibbs(), times=schedule(5), walkers=4096, start=draws[0], end=draws[1], key=KEY)
     at, slope = work.crooks()
     truth = log_zs[0] - log_zs[1]
     assert errors(work.bar(), truth) < Z and errors(at, truth) < Z and errors(slope, 1.0) < Z and at.stderr < 0.1

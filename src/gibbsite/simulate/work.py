@@ -102,7 +102,7 @@ def drive_named(
     seed: int = 0,
     quiet: bool = False,
 ) -> Driven:
-    """Drives a protocol of `PROTOCOLS` with overdamped Langevin moves, `ULA(as_float(time / steps))`, whose own work is part of the work.
+    """Drives a protocol of `PROTOCOLS` with overdamped Langevin moves, `ULA(time / steps)`, whose own work is part of the work.
 
     Raises:
         TargetError: there is no such protocol or setting, or a number makes no sense.

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from gibbsite.thermo.perturbation import bar
 
 REPLICATES = 200
 ROUNDS = 50  # of Newton's method, which needs four or five
+SMALL = 1e-5  # of a step of Newton's method, after which the next would be its square
 STRAIGHT = 4.0  # errors by which the slope may differ from 1: one honest case in 16,000 does
 
 
@@ -45,10 +46,10 @@ def crossing(forward: ArrayLike, reverse: ArrayLike) -> Crossing:
     seen, ahead = np.isfinite(works), np.arange(len(works)) < len(there)  # an infinite work tells nothing of where the line is
     works, ahead = works[seen], ahead[seen]
     best = _line(works, ahead, np.ones(len(works)), offset)
-    drawn = np.array([_line(works, ahead, weights, offset) for weights in _resampled(ahead)])
+    drawn = np.array([_line(works, ahead, weights, offset, best) for weights in _resampled(ahead)])
     errors = drawn.std(axis=0, ddof=1)
     if not (np.all(np.isfinite(best)) and np.all(np.isfinite(errors))):
-        why = Status.NO_OVERLAP if np.ptp(works) > 0 else Status.CONSTANT
+        why = Status.NO_OVERLAP if np.ptp(works) > 1e-9 else Status.CONSTANT
         nothing = Estimate(None, None, status=why, evidence=Evidence.NOT_ESTABLISHED)
         return Crossing(nothing, nothing)
     at, slope = (dataclasses.replace(free, value=float(v), stderr=float(e), lo=None, hi=None) for v, e in zip(best, errors, strict=True))
@@ -65,18 +66,21 @@ def _resampled(ahead: np.ndarray) -> Iterator[Float[np.ndarray, " n"]]:
         yield np.bincount(drawn, minlength=len(ahead)).astype(float)
 
 
-def _line(works: np.ndarray, ahead: np.ndarray, weights: np.ndarray, offset: float) -> Float[np.ndarray, "2"]:
-    """Crossing and slope of the weighted logistic regression, by Newton's method from slope 1 through 0; NaN where there is no maximum."""
-    height, slope = 0.0, 1.0  # log odds = offset + height + slope works
+def _line(
+    works: np.ndarray, ahead: np.ndarray, weights: np.ndarray, offset: float, start: Sequence[float] | np.ndarray = (0.0, 1.0)
+) -> Float[np.ndarray, "2"]:
+    """Crossing and slope of the weighted logistic regression, by Newton's method from a start; NaN where there is no maximum."""
+    height, slope = -start[0] * start[1], start[1]  # log odds = offset + height + slope works
     for _ in range(ROUNDS):
         p = expit(offset + height + slope * works)
         pull, spread = weights * (ahead - p), weights * p * (1 - p)
-        a, b, c = spread.sum(), spread @ works, spread @ works**2
+        a, b, c = spread.sum(), (spread * works).sum(), (spread * works**2).sum()
         determinant = a * c - b * b
         if not determinant > 0:
-            return np.full(2, np.nan)
-        up, along = pull.sum(), pull @ works
-        height, slope = height + (c * up - b * along) / determinant, slope + (a * along - b * up) / determinant
-        if abs(c * up - b * along) + abs(a * along - b * up) < 1e-10 * determinant:
-            return np.array([-height / slope, slope]) if slope > 0 else np.full(2, np.nan)
+            break
+        up, along = pull.sum(), (pull * works).sum()
+        rise, turn = (c * up - b * along) / determinant, (a * along - b * up) / determinant
+        height, slope = height + rise, slope + turn
+        if abs(rise) + abs(turn) < SMALL and slope > 0:
+            return np.array([-height / slope, slope])
     return np.full(2, np.nan)

@@ -62,7 +62,7 @@ def _double_integral(energy: AbstractEnergy, wall: float, start: float, stop: fl
     inner = np.exp(low - u)
     before = np.cumsum((half * inner * weights).sum(axis=1)) - (half * inner * weights).sum(axis=1)
     upto = before[:, None] + half * inner @ _integrals(nodes).T
-    outer = (half * weights * np.exp(u - high))[panels:]
+    outer = (half * weights)[panels:] * np.exp(u[panels:] - high)
     shares = [np.abs(half * weights) * inner, np.abs(outer)]
     sizes = [float(np.sum(np.where(w > 0, np.abs(v), 0.0) * w) / np.sum(w)) for w, v in zip(shares, (u, u[panels:]), strict=True)]
     total = float(np.sum(outer * upto[panels:]))

@@ -15,6 +15,7 @@ from gibbsite.core import Estimate, Evidence, Status
 from gibbsite.thermo.crossing import Crossing, crossing
 from gibbsite.thermo.perturbation import bar, exponential_average
 
+ROUNDING = 1e-7  # nats: errors below it are those of sums, not of samples
 SKEWED = 4.0  # errors by which the third cumulant may differ from 0
 
 
@@ -103,7 +104,7 @@ class Work:
 
     def _own(self, estimate: Estimate) -> Estimate:
         """Of this source; without an error where all work is one number."""
-        still = estimate.stderr == 0.0
+        still = estimate.stderr is not None and estimate.stderr < ROUNDING
         return dataclasses.replace(estimate.doubted(Status.CONSTANT) if still else estimate, sources=self._source)
 
 

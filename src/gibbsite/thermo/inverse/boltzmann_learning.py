@@ -24,8 +24,10 @@ from gibbsite.thermo.inverse.sites import Machine, Sites, contrast, sites
 MOST_STATES = 2**16
 NEWTON = 100
 CLOSE = 1e-9  # of moments
+LEAST = 0.1  # of the information that all rows hold of a parameter: with less its error is above 3, and it runs away
 WALKERS_A_PARAMETER = 8  # so that the sampled Fisher information can be inverted
 FIRST_ROWS = 2**31 - 1  # the number of a key that no walker has
+BATCHES = 4  # of rounds
 OFF = 5.6  # errors by which what the walkers find may differ from the data in the end
 
 
@@ -45,10 +47,10 @@ def exact_learning(samples: ArrayLike, space: AbstractSpace) -> Inferred:
     theta = np.append(data.independent().ravel(), np.zeros(layout.size - layout.n * layout.k))
     for _ in range(NEWTON):
         likelihood, miss, information = _exact(theta, table, target)
+        if not np.linalg.eigvalsh(information)[0] * len(data.phi) > LEAST:
+            break
         if np.max(np.abs(miss)) < CLOSE:
             return inferred("exact learning", data, layout, theta, np.linalg.inv(information) / len(data.phi))
-        if not np.linalg.cond(information) < 1e12:
-            break
         step = np.linalg.solve(information, miss)
         while _exact(theta + step, table, target)[0] < likelihood and np.max(np.abs(step)) > CLOSE:
             step /= 2
@@ -87,7 +89,8 @@ def boltzmann_learning(
 
     It starts from `pseudo_likelihood`, with walkers at rows of the data, which are never set back (persistent: Tieleman, ICML 2008): as
     many as 8 times the parameters, and at least 1024, if no number is given. Parameters are the mean over the second half of the rounds
-    (Polyak & Juditsky, SIAM J. Control Optim. 30, 1992). Errors hold the walkers' share: `F^-1 (1 / rows + 2 / (walkers rounds))`.
+    (Polyak & Juditsky, SIAM J. Control Optim. 30, 1992). Errors hold the walkers' share, `F^-1 (1 / rows + 2 tau / (walkers rounds))`,
+    with an autocorrelation time tau of rounds, at least 1, from the means of four batches of rounds, one number for all parameters.
 
     In the end fresh sweeps at these parameters compare the moments once more: where they differ from the data's by more than chance, the
     walkers have not mixed, and the result is NOT_CONVERGED.
@@ -100,8 +103,8 @@ def boltzmann_learning(
     walkers = max(1024, WALKERS_A_PARAMETER * layout.size) if walkers is None else walkers
     if walkers < 2 * layout.size:
         raise ValueError(f"walkers={walkers} for {layout.size} parameters: give at least {2 * layout.size}, better 8 for each.")
-    if rounds < 4 or sweeps < 1:
-        raise ValueError(f"rounds={rounds} of sweeps={sweeps}: give at least 4 rounds of one sweep.")
+    if rounds < 2 * BATCHES or sweeps < 1:
+        raise ValueError(f"rounds={rounds} of sweeps={sweeps}: give at least {2 * BATCHES} rounds of one sweep.")
     first = pseudo_likelihood(samples, space)
     if first.couplings.status is not Status.OK:
         return dataclasses.replace(first, method="Boltzmann learning")
@@ -116,11 +119,18 @@ def boltzmann_learning(
             shown.advance(1)
     theta = np.mean(tail, axis=0)
     mean, information = group.moved(theta)
-    share = 1 / len(data.phi) + 1 / (walkers * len(tail))
-    found = inferred("Boltzmann learning", data, layout, theta, np.linalg.inv(information) * share)
-    noise = np.sqrt(np.diag(information) * (1 / walkers + 1 / (walkers * len(tail))))
+    inverse = np.linalg.inv(information)
+    own = _rounds_apart(np.asarray(tail), np.diag(inverse) / walkers) / (walkers * len(tail))
+    found = inferred("Boltzmann learning", data, layout, theta, inverse * (1 / len(data.phi) + own))
+    noise = np.sqrt(np.diag(information) * (1 / walkers + own))
     matched = np.all(np.abs(target - mean) < OFF * noise)
     return found if matched else found.doubted(Status.NOT_CONVERGED)
+
+
+def _rounds_apart(tail: Float[np.ndarray, "rounds size"], alone: Float[np.ndarray, " size"]) -> float:
+    """tau: by how much means of batches of rounds vary more than rounds that know nothing of each other would."""
+    batches = [batch.mean(axis=0) for batch in np.array_split(tail, BATCHES)]
+    return max(1.0, float(np.mean(np.var(batches, axis=0, ddof=1) / alone)) * len(tail) / BATCHES)
 
 
 def _as_features(found: Inferred, data: Sites, layout: Layout) -> Float[np.ndarray, " size"]:

@@ -104,7 +104,9 @@ def _fit(phi: Float[Array, "rows sites k"], matrix: Float[Array, "q k"], l2: Sca
             slope, bend = curvature(theta)
             way = jnp.linalg.solve(bend, slope).reshape(theta.shape)
             size = jnp.max(jnp.abs(way))
-            return theta + way * jnp.minimum(1.0, LONGEST / size), size, count + 1
+            sound = jnp.isfinite(size)  # without a maximum the curvature vanishes in the end
+            further = theta + way * jnp.minimum(1.0, LONGEST / size)
+            return jnp.where(sound, further, theta), jnp.where(sound, size, jnp.inf), count + 1
 
         theta, step, _ = jax.lax.while_loop(again, newton, (jnp.zeros((len(own), k)), jnp.inf * jnp.ones(()), 0))
         return _Fit(theta, jnp.linalg.inv(curvature(theta)[1]), step)
