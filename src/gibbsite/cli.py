@@ -22,7 +22,19 @@ from gibbsite.data import DataError
 from gibbsite.reweight import UNITS, Reweighting, reweight
 from gibbsite.scan import Scan, betas_of, sides_of
 from gibbsite.scan import scan as run_scan
-from gibbsite.simulate import KERNELS, TARGETS, Simulation, check_folder, constant, limit, settings_of, simulate
+from gibbsite.simulate import (
+    KERNELS,
+    PROTOCOLS,
+    TARGETS,
+    Driven,
+    Simulation,
+    check_folder,
+    constant,
+    drive_named,
+    limit,
+    settings_of,
+    simulate,
+)
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 ABOUT = "Energies defined, sampled, normalised, learned from data, and compared."
@@ -264,6 +276,37 @@ def scan(
         _written(done, out, err=as_json)
 
 
+@app.command(epilog="Example: gibbsite work drag --steps 200 --time 20 --out drag")
+def work(
+    protocol: Annotated[str, typer.Argument(metavar="PROTOCOL", help=f"One of {', '.join(PROTOCOLS)}.")],
+    *,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A number of the protocol: distance=5.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Switches of the protocol; default: its own, a quench has 1.")] = None,
+    time: Annotated[float | None, typer.Option(help="That it takes, in units in which <x^2> = 2 t; default: its own.")] = None,
+    walkers: Annotated[int, typer.Option(help="In each direction.")] = 4096,
+    seed: Annotated[int, typer.Option(help="Of the random numbers.")] = 0,
+    out: Annotated[pathlib.Path | None, typer.Option(help="A folder for results.json and the figure; default: none are written.")] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Drive a protocol forward and back, and print what the work says of the free energy.
+
+    drag pulls a trap, switch makes one stiffer, quench lets a particle out of a trap into a double well at once.
+    """
+    try:
+        if out is not None:
+            check_folder(out)
+        done = drive_named(protocol, settings_of(settings or ()), steps=steps, time=time, walkers=walkers, seed=seed)
+    except (ValueError, TypeError) as error:
+        _refuse(error, debug=debug)
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    typer.echo(done.json() if as_json else str(done))
+    if out is not None:
+        _written(done, out, err=as_json)
+
+
 @app.command(epilog="Example: gibbsite report gibbsite-default")
 def report(
     out: Annotated[pathlib.Path, typer.Argument(metavar="DIR", help="The folder of a comparison.")], *, debug: Debug = False
@@ -320,7 +363,7 @@ def main() -> None:
         os._exit(INTERRUPTED)
 
 
-def _written(done: Reweighting | Scan | Simulation, out: pathlib.Path, *, err: bool) -> None:
+def _written(done: Driven | Reweighting | Scan | Simulation, out: pathlib.Path, *, err: bool) -> None:
     try:
         made = done.write(out)
     except OSError as error:

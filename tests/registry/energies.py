@@ -52,6 +52,7 @@ from gibbsite.energies import (
     Phi4,
     Posterior,
     Potts,
+    PottsMachine,
     Rescaled,
     Reshaped,
     Ring,
@@ -71,6 +72,7 @@ _COINS = Coins(Binary(3), [0.5, -0.8, 0.2], 0.7)
 _RBM, _GAUSSIAN_RBM = problems.rbm().energy, problems.gaussian_rbm().energy
 _RESCALED_RBM = Rescaled(_GAUSSIAN_RBM, [2.0, -1.0], [0.5, 2.0])
 _SOME = jax.random.normal(jax.random.key(8), (36,))
+_LEVELS = jnp.triu(jnp.ones((3, 3)), 1)[:, :, None, None] * jax.random.normal(jax.random.key(10), (3, 3, 3, 3))
 _EDGES, _DENSE = [(0, 1), (3, 1), (1, 4), (2, 0), (4, 3), (0, 4)], jnp.triu(_SOME[:16].reshape(4, 4), 1)
 
 
@@ -124,6 +126,7 @@ ENERGIES: dict[str, AbstractEnergy] = {
     "machine of bits": BoltzmannMachine(Binary((2, 3)), _EDGES, _SOME[:6], 0.3),
     "dense machine": DenseBoltzmannMachine(Spins(4), _DENSE + _DENSE.T, _SOME[:4]),
     "dense machine of bits": DenseBoltzmannMachine(Binary((2, 2)), _DENSE + _DENSE.T, -0.2),
+    "potts machine": PottsMachine(Categorical((3,), (0, 1, 3)), _LEVELS + _LEVELS.transpose(1, 0, 3, 2), _SOME[:9].reshape(3, 3)),
     "dense hopfield": DenseHopfield([[1.0, -0.5], [-0.3, 0.8], [0.4, 1.2]], 2.0),
     "rbm": _RBM,
     "gaussian rbm": _GAUSSIAN_RBM,

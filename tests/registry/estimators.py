@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gibbsite.core import Binary, Coins, Estimate, Evidence, Normal, Spins, draw, exact, schedule
+from gibbsite.core import Binary, Callable, Coins, Estimate, Evidence, Normal, Reals, Spins, draw, exact, schedule
 from gibbsite.data import Modes
 from gibbsite.energies import BoltzmannMachine, DenseBoltzmannMachine, Ising
 from gibbsite.metrics import (
@@ -62,6 +62,7 @@ from gibbsite.thermo import (
     mbar,
     mean_field,
     mean_field_magnetisation,
+    mean_first_passage,
     onsager,
     onsager_energy,
     onsager_magnetisation,
@@ -95,6 +96,11 @@ def mbar_between_wells(key):
     own = np.repeat(np.arange(3), [40, 60, 80])
     x = centre[own, 0] + rng.normal(size=180) / np.sqrt(k[own, 0])
     return mbar(k * (x - centre) ** 2 / 2 + np.array([[3.0], [0.0], [7.0]]), [40, 60, 80]).difference(2)
+
+
+def force(c, x):
+    """Constant, towards larger x."""
+    return -c * jnp.sum(x)
 
 
 UNIT = Normal(jnp.zeros(1), jnp.ones(1))
@@ -217,6 +223,9 @@ ESTIMATORS = EXACT | {
     "kaufman_heat_capacity": lambda: check_exact(kaufman_heat_capacity(8, 8, 0.5) * 1e-4, 0.7141226029e-4, limit=1e-13),
     "quadrature": lambda: check_exact(quadrature(Normal(jnp.zeros(2), jnp.ones(2)), low=-7, high=7), math.log(2 * math.pi), limit=3e-6),
     "enumerate_log_z": lambda: check_exact(enumerate_log_z(Coins(Binary(9), jnp.zeros(9))), 9 * math.log(2), limit=1e-6),
+    "mean_first_passage": lambda: check_exact(
+        mean_first_passage(Callable(force, 0.75, Reals(1)), 0.0, 3.0, wall=0.0), 4 - (1 - math.exp(-2.25)) / 0.75**2, limit=1e-5
+    ),
     "exponential_average": lambda: check_estimator(
         lambda key: exponential_average(normals(key, 200) ** 2 / 2), -math.log(2) / 2, limit=0.03, key=KEY
     ),

@@ -19,6 +19,7 @@ from gibbsite.energies.periodic import Coulomb, Yukawa
 from gibbsite.energies.phi4 import Phi4
 from gibbsite.energies.posterior import Posterior
 from gibbsite.energies.potts import Potts
+from gibbsite.energies.potts_machine import PottsMachine
 from gibbsite.energies.rescaled import Rescaled
 from gibbsite.energies.rotors import XY, Clock
 from gibbsite.energies.transported import Transported
@@ -53,6 +54,7 @@ __all__ = [
     "Phi4",
     "Posterior",
     "Potts",
+    "PottsMachine",
     "Rescaled",
     "Reshaped",
     "Ring",

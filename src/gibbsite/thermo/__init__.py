@@ -3,6 +3,7 @@
 Every result is an `Estimate` of a log Z, or of a difference of two, in nats.
 """
 
+from gibbsite.thermo import inverse
 from gibbsite.thermo.annealing import Annealing, Ladder, anneal, anneal_reverse, annealed_langevin
 from gibbsite.thermo.approximate import (
     bethe,
@@ -16,6 +17,7 @@ from gibbsite.thermo.approximate import (
 )
 from gibbsite.thermo.certificate import Certificate, Route
 from gibbsite.thermo.certify import certify
+from gibbsite.thermo.crossing import Crossing, crossing
 from gibbsite.thermo.exact import (
     ISING_CRITICAL,
     IsingLevels,
@@ -45,9 +47,12 @@ from gibbsite.thermo.exact import (
     variable_elimination,
 )
 from gibbsite.thermo.exchange import Exchange, exchange
+from gibbsite.thermo.kramers import Kramers, kramers, mean_first_passage
 from gibbsite.thermo.marginal import Marginals, Sandwich, importance_bound, marginal, marginal_reverse, sandwich
 from gibbsite.thermo.multi_histogram import MultiHistogram, multi_histogram
+from gibbsite.thermo.passages import Beyond, Passages, first_passages
 from gibbsite.thermo.perturbation import bar, exponential_average
+from gibbsite.thermo.protocols import Drag, drive
 from gibbsite.thermo.resampling import multinomial, residual, ssp, systematic
 from gibbsite.thermo.reweighting import (
     MBAR,
@@ -65,25 +70,32 @@ from gibbsite.thermo.reweighting import (
 from gibbsite.thermo.smc import Population, smc
 from gibbsite.thermo.stones import Stones, stepping_stones
 from gibbsite.thermo.weights import effective_samples, log_mean
+from gibbsite.thermo.work import Work
 
 __all__ = [
     "ISING_CRITICAL",
     "MBAR",
     "Annealing",
+    "Beyond",
     "Bootstrap",
     "Certificate",
+    "Crossing",
     "Decorrelated",
+    "Drag",
     "Equilibrium",
     "Exchange",
     "IsingLevels",
+    "Kramers",
     "Ladder",
     "Marginals",
     "MultiHistogram",
+    "Passages",
     "Population",
     "Profile",
     "Route",
     "Sandwich",
     "Stones",
+    "Work",
     "anneal",
     "anneal_reverse",
     "annealed_langevin",
@@ -92,9 +104,11 @@ __all__ = [
     "bootstrap",
     "certify",
     "complete_graph",
+    "crossing",
     "curie_weiss",
     "curie_weiss_magnetisation",
     "decorrelate",
+    "drive",
     "effective_samples",
     "enumerate_log_z",
     "enumerate_mean",
@@ -102,6 +116,7 @@ __all__ = [
     "exact_routes",
     "exchange",
     "exponential_average",
+    "first_passages",
     "free_field",
     "gibbs_bogoliubov",
     "hidden_sum",
@@ -109,11 +124,13 @@ __all__ = [
     "hopfield_capacity",
     "hopfield_overlap",
     "importance_bound",
+    "inverse",
     "ising_levels",
     "ising_series",
     "kaufman",
     "kaufman_energy",
     "kaufman_heat_capacity",
+    "kramers",
     "laplace",
     "lennard_jones_b2",
     "lennard_jones_boyle",
@@ -124,6 +141,7 @@ __all__ = [
     "mbar",
     "mean_field",
     "mean_field_magnetisation",
+    "mean_first_passage",
     "multi_histogram",
     "multinomial",
     "onsager",

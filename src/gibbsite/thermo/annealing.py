@@ -147,7 +147,7 @@ def anneal(
         kernel = _tuned(path, kernel, times, tune, jax.random.fold_in(key, PILOT))
     keys = chain_keys(jax.random.fold_in(key, FORWARD), walkers)
     xs = draw_base(base, keys)
-    work, positions, acceptance = _walk(path, kernel, times, xs, keys, settle, progress or Progress("annealing", len(times)))
+    work, positions, acceptance = walk(path, kernel, times, xs, keys, settle, progress or Progress("annealing", len(times)))
     constant = float(need(base, Normalised, "anneal").log_z())
     return Annealing(log_mean(-work) + constant, work, positions, acceptance, kernel, constant)
 
@@ -172,7 +172,7 @@ def anneal_reverse(
     xs = require(path(times[-1]).space, x, "x", batched=True)
     back = kernel.reverse(settle) if isinstance(kernel, Ladder) else kernel.reverse()
     keys = chain_keys(jax.random.fold_in(key, BACKWARD), len(jax.tree.leaves(xs)[0]))
-    work, positions, acceptance = _walk(path, back, times[::-1], xs, keys, settle, progress or Progress("annealing back", len(times)))
+    work, positions, acceptance = walk(path, back, times[::-1], xs, keys, settle, progress or Progress("annealing back", len(times)))
     log_z = -log_mean(-work) + constant
     return Annealing(log_z, work, positions, acceptance, kernel, constant)
 
@@ -220,7 +220,7 @@ class _Carry(NamedTuple):
     acceptance: Float[Array, " moves"]
 
 
-def _walk(
+def walk(
     path: AbstractPath,
     kernel: AbstractKernel | Ladder,
     times: Float[Array, " times"],

@@ -1,0 +1,175 @@
+"""Boltzmann learning: the couplings of largest likelihood, at which the moments of the energy are those of the data.
+
+The log likelihood a row, `theta . <T>_data - log Z(theta)`, is concave, with slope `<T>_data - <T>_theta` and curvature minus the Fisher
+information `F = Cov_theta(T)`; T are the features of sites and pairs (Ackley, Hinton & Sejnowski, Cognitive Science 9, 1985). Newton's step
+is `F^-1 (<T>_data - <T>_theta)`, by sums over all states or by walkers; the errors are those of `F^-1 / rows`.
+"""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from gibbsite.core import AbstractSpace, ArrayLike, Status, as_float, configurations, count, values
+from gibbsite.core.keys import chain_keys, step_keys
+from gibbsite.samplers import Gibbs, Progress
+from gibbsite.thermo.inverse.inferred import Inferred
+from gibbsite.thermo.inverse.moments import Layout, inferred
+from gibbsite.thermo.inverse.pseudo_likelihood import pseudo_likelihood
+from gibbsite.thermo.inverse.sites import Machine, Sites, contrast, sites
+
+MOST_STATES = 2**16
+NEWTON = 100
+CLOSE = 1e-9  # of moments
+LEAST = 0.1  # of the information that all rows hold of a parameter: with less its error is above 3, and it runs away
+WALKERS_A_PARAMETER = 8  # so that the sampled Fisher information can be inverted
+FIRST_ROWS = 2**31 - 1  # the number of a key that no walker has
+BATCHES = 4  # of rounds
+OFF = 5.6  # errors by which what the walkers find may differ from the data in the end
+
+
+def exact_learning(samples: ArrayLike, space: AbstractSpace) -> Inferred:
+    """The maximum of the likelihood by sums over all states, up to 2^16: the best that any method can do with these rows.
+
+    Raises:
+        TypeError, ValueError: as `sites` has them; there are too many states.
+    """
+    data = sites(samples, space, "exact_learning")
+    if count(space) > MOST_STATES:
+        much = f"{len(values(space))}^{space.size}"
+        raise ValueError(f"exact_learning sums over all states, and there are {much}: use boltzmann_learning, which samples them.")
+    layout = Layout.of(data)
+    states = np.asarray(configurations(space, jnp.arange(count(space)))).reshape(count(space), -1)
+    table, target = layout.statistics(_features(states, space)), layout.statistics(data.phi).mean(axis=0)
+    theta = np.append(data.independent().ravel(), np.zeros(layout.size - layout.n * layout.k))
+    for _ in range(NEWTON):
+        likelihood, miss, information = _exact(theta, table, target)
+        if not np.linalg.eigvalsh(information)[0] * len(data.phi) > LEAST:
+            break
+        if np.max(np.abs(miss)) < CLOSE:
+            return inferred("exact learning", data, layout, theta, np.linalg.inv(information) / len(data.phi))
+        step = np.linalg.solve(information, miss)
+        while _exact(theta + step, table, target)[0] < likelihood and np.max(np.abs(step)) > CLOSE:
+            step /= 2
+        theta = theta + step
+    return Inferred.of("exact learning", data, *layout.apart(theta), status=Status.NOT_CONVERGED)
+
+
+def _features(states: np.ndarray, space: AbstractSpace) -> Float[np.ndarray, "rows sites k"]:
+    levels = np.asarray(values(space))
+    return contrast(len(levels))[np.argmax(states[..., None] == levels.astype(states.dtype), axis=-1)]
+
+
+def _exact(theta: np.ndarray, table: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Mean log likelihood, its slope, and the Fisher information."""
+    logs = table @ theta
+    top = logs.max()
+    weights = np.exp(logs - top)
+    total = weights.sum()
+    p = weights / total
+    mean = p @ table
+    centred = table - mean
+    return float(theta @ target - top - np.log(total)), target - mean, (centred.T * p) @ centred
+
+
+def boltzmann_learning(
+    samples: ArrayLike,
+    space: AbstractSpace,
+    *,
+    walkers: int | None = None,
+    rounds: int = 32,
+    sweeps: int = 10,
+    progress: Progress | None = None,
+    key: Key[Array, ""],
+) -> Inferred:
+    """The maximum of the likelihood by moment matching: `rounds` of `sweeps` Gibbs sweeps of all walkers, and one step of Newton each.
+
+    It starts from `pseudo_likelihood`, with walkers at rows of the data, which are never set back (persistent: Tieleman, ICML 2008): as
+    many as 8 times the parameters, and at least 1024, if no number is given. Parameters are the mean over the second half of the rounds
+    (Polyak & Juditsky, SIAM J. Control Optim. 30, 1992). Errors hold the walkers' share, `F^-1 (1 / rows + 2 tau / (walkers rounds))`,
+    with an autocorrelation time tau of rounds, at least 1, from the means of four batches of rounds, one number for all parameters.
+
+    In the end fresh sweeps at these parameters compare the moments once more: where they differ from the data's by more than chance, the
+    walkers have not mixed, and the result is NOT_CONVERGED.
+
+    Raises:
+        TypeError, ValueError: as `sites` has them; walkers, rounds or sweeps are too few.
+    """
+    data = sites(samples, space, "boltzmann_learning")
+    layout = Layout.of(data)
+    walkers = max(1024, WALKERS_A_PARAMETER * layout.size) if walkers is None else walkers
+    if walkers < 2 * layout.size:
+        raise ValueError(f"walkers={walkers} for {layout.size} parameters: give at least {2 * layout.size}, better 8 for each.")
+    if rounds < 2 * BATCHES or sweeps < 1:
+        raise ValueError(f"rounds={rounds} of sweeps={sweeps}: give at least {2 * BATCHES} rounds of one sweep.")
+    first = pseudo_likelihood(samples, space)
+    if first.couplings.status is not Status.OK:
+        return dataclasses.replace(first, method="Boltzmann learning")
+    target = layout.statistics(data.phi).mean(axis=0)
+    theta, tail = _as_features(first, data, layout), []
+    group = _Group(data, layout, walkers, sweeps, key)
+    with progress or Progress("learning", rounds) as shown:
+        for number in range(rounds):
+            mean, information = group.moved(theta)
+            theta = theta + np.linalg.solve(information, target - mean)
+            tail += [theta] if number >= rounds // 2 else []
+            shown.advance(1)
+    theta = np.mean(tail, axis=0)
+    mean, information = group.moved(theta)
+    inverse = np.linalg.inv(information)
+    own = _rounds_apart(np.asarray(tail), np.diag(inverse) / walkers) / (walkers * len(tail))
+    found = inferred("Boltzmann learning", data, layout, theta, inverse * (1 / len(data.phi) + own))
+    noise = np.sqrt(np.diag(information) * (1 / walkers + own))
+    matched = np.all(np.abs(target - mean) < OFF * noise)
+    return found if matched else found.doubted(Status.NOT_CONVERGED)
+
+
+def _rounds_apart(tail: Float[np.ndarray, "rounds size"], alone: Float[np.ndarray, " size"]) -> float:
+    """tau: by how much means of batches of rounds vary more than rounds that know nothing of each other would."""
+    batches = [batch.mean(axis=0) for batch in np.array_split(tail, BATCHES)]
+    return max(1.0, float(np.mean(np.var(batches, axis=0, ddof=1) / alone)) * len(tail) / BATCHES)
+
+
+def _as_features(found: Inferred, data: Sites, layout: Layout) -> Float[np.ndarray, " size"]:
+    """The parameters of features from couplings and fields as they are told: `C' J C / q^2`, `C' h / q`."""
+    couplings, fields, q = np.asarray(found.couplings.value), np.asarray(found.fields.value), len(data.contrast)
+    if layout.k == 1 and couplings.ndim == 2:
+        return layout.together(couplings[..., None, None], fields[:, None])
+    return layout.together(np.einsum("ap,ijab,br->ijpr", data.contrast, couplings, data.contrast) / q**2, fields @ data.contrast / q)
+
+
+class _Group:
+    """Walkers that go on from round to round."""
+
+    def __init__(self, data: Sites, layout: Layout, walkers: int, sweeps: int, key: Key[Array, ""]):
+        rows = np.asarray(jax.random.randint(jax.random.fold_in(key, FIRST_ROWS), (walkers,), 0, len(data.phi)))
+        levels, k = np.asarray(values(data.space)), layout.k
+        level = np.argmax(data.phi @ contrast(k + 1).T, axis=-1)  # a row of C is nearest to itself
+        self._xs = as_float(levels[level[rows]].reshape(walkers, *data.space.shape))
+        self._keys, self._data, self._layout, self._sweeps, self._round = chain_keys(key, walkers), data, layout, sweeps, 0
+
+    def moved(self, theta: Float[np.ndarray, " size"]) -> tuple[np.ndarray, np.ndarray]:
+        """Means and covariances of the statistics after a round of sweeps at these parameters, in float64."""
+        machine = self._data.machine(*self._layout.apart(theta))
+        span = jnp.asarray((self._round * self._sweeps, (self._round + 1) * self._sweeps), jnp.int32)
+        self._xs = _swept(machine, self._xs, self._keys, span)
+        self._round += 1
+        table = self._layout.statistics(_features(np.asarray(self._xs).reshape(len(self._xs), -1), self._data.space))
+        return table.mean(axis=0), np.cov(table, rowvar=False).reshape(self._layout.size, self._layout.size)
+
+
+@eqx.filter_jit
+def _swept(machine: Machine, xs: Float[Array, "walkers *x"], keys: Key[Array, " walkers"], span: Int[Array, "2"]) -> Array:
+    kernel = Gibbs()
+
+    def sweep(i: Array, xs: Array) -> Array:
+        def one(x: Array, key: Array) -> Array:
+            state, _ = kernel.step(machine, kernel.init(machine, x, key=key), key=key)
+            return kernel.position(state)
+
+        return jax.vmap(one)(xs, step_keys(keys, i))
+
+    return jax.lax.fori_loop(span[0], span[1], sweep, xs)
