@@ -173,5 +173,5 @@ def _checked(shares: np.ndarray, levels: int) -> np.ndarray:
             f"DensityOfStates has shares of shape {shares.shape} for {levels} levels: give (walkers, levels), two walkers at least."
         )
     if np.any(shares < 0) or not np.allclose(shares.sum(axis=0), 1.0):
-        raise ValueError("DensityOfStates has shares that do not add up to 1 at every level: give each walker's part of the visits there.")
+        raise ValueError("DensityOfStates has shares that do not add up to 1 at every level: give each walker's part of the visits.")
     return shares

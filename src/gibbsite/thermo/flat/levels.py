@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from gibbsite.core import AbstractEnergy, Pairwise, as_float, discrete, need, values
 from gibbsite.core.energy import Scalar
@@ -25,9 +25,7 @@ class Levels(eqx.Module):
 
     def __check_init__(self) -> None:
         if self.count < 2 or not (np.isfinite(self.low) and np.isfinite(self.step) and self.step > 0):
-            raise ValueError(
-                f"Levels has {self.count} levels from {self.low} by steps of {self.step}: give two or more, and a step above 0."
-            )
+            raise ValueError(f"Levels has {self.count} levels from {self.low} by steps of {self.step}: two or more, a step above 0.")
 
     @classmethod
     def of(cls, energy: AbstractEnergy) -> "Levels":
@@ -39,9 +37,7 @@ class Levels(eqx.Module):
         """
         bonds = need(energy, Pairwise, "Levels.of")
         if not discrete(energy.space):
-            raise TypeError(
-                f"Levels.of counts levels, and {type(energy.space).__name__} has a continuum: use Levels.bins(low, high, count)."
-            )
+            raise TypeError(f"Levels.of counts levels, and {type(energy.space).__name__} has a continuum: use Levels.bins.")
         gaps = np.asarray(bonds.gaps, np.float64)
         if len(gaps) == 0 or np.ptp(gaps) > 0 or gaps[0] == 0:
             raise ValueError(f"{type(energy).__name__} has bonds of different strengths, or none: say Levels(low, step, count) yourself.")
@@ -59,6 +55,11 @@ class Levels(eqx.Module):
     def index(self, energy: Scalar) -> Int[Array, ""]:
         """The number of the nearest one, whether it exists or not."""
         return jnp.round((energy - self.low) / self.step).astype(jnp.int32)
+
+    def holds(self, energy: Scalar) -> Bool[Array, ""]:
+        """Whether the nearest one exists."""
+        place = jnp.round((energy - self.low) / self.step)
+        return (place >= 0) & (place < self.count)  # false of what is no number
 
     def centres(self) -> Float[np.ndarray, " count"]:
         """The energies, in float64."""
