@@ -2,9 +2,9 @@
 
 A state of energy E is given the weight `1 / g(E)`, so that a histogram of energies is flat, and walkers go from the lowest energies to
 the highest and come back by another way. *Wang-Landau* learns g as it walks, `log g(E) += f` at every visit (Wang & Landau, PRL 86,
-2001); f is halved whenever all levels have been seen, and falls as 1/t in the end, where halving would stop too early (Belardinelli & Pereyra,
-PRE 75, 046701, 2007). Its weights change as it walks, so no error bar can be had of them. *Multicanonical sampling* (Berg & Neuhaus,
-PRL 68, 1992) keeps them fixed: walkers are then independent, weights need only be roughly right, and
+2001); f is halved whenever all levels have been seen, and falls as 1/t in the end, where halving would stop too early (Belardinelli &
+Pereyra, PRE 75, 046701, 2007). Its weights change as it walks, so no error bar can be had of them. *Multicanonical sampling* (Berg &
+Neuhaus, PRL 68, 1992) keeps them fixed: walkers are then independent, weights need only be roughly right, and
 
     g(E) = visits of E / weight of E, up to a factor that the number of all states gives.
 """
@@ -104,6 +104,8 @@ def multicanonical(
     """
     check_energy(energy)
     check_counts(sweeps=sweeps)
+    if len(weights.positions) < 2:
+        raise ValueError("these weights have one walker, and the error comes from several: run wang_landau with two or more.")
     problem, own = _problem(energy, weights.levels, scale), jax.random.fold_in(key, MEASURING)
     begun = crowd(problem, weights.positions, as_float(_filled(weights.log_g)), as_float(0.0), own)
     burn = -(-sweeps // EQUILIBRATION)
