@@ -116,13 +116,13 @@ def thermodynamic_integration(
     total = draws + warmup if effort == "even" else draws + draws // SHORT + 2 * warmup
     with progress or Progress("thermodynamic integration", total) as shown:
         if effort == "optimal":
-            pilot = _run(path, mover, nodes, which, warmup, max(draws // SHORT, 1), shown, jax.random.fold_in(own, PILOT - 1))
+            pilot = run_lanes(path, mover, nodes, which, warmup, max(draws // SHORT, 1), shown, jax.random.fold_in(own, PILOT - 1))
             which = _dealt(rule.weights * _spreads(which, pilot.means), len(which))
-        lanes = _run(path, mover, nodes, which, warmup, draws, shown, own)
-    return _summary(rule, which, lanes, constant, unadjusted=kernel.biased or bool(np.any(lanes.shadow != 0)))
+        lanes = run_lanes(path, mover, nodes, which, warmup, draws, shown, own)
+    return summary(rule, which, lanes, constant, unadjusted=kernel.biased or bool(np.any(lanes.shadow != 0)))
 
 
-class _Lanes(NamedTuple):
+class Lanes(NamedTuple):
     """Of each chain: mean and variance of dU/dt over its draws, in float64, and its mean shadow work."""
 
     means: Float[np.ndarray, " lanes"]
@@ -144,7 +144,7 @@ def slope(path: AbstractPath, t: Scalar, x: PyTree) -> Scalar:
     return jax.jvp(lambda to: path.work(t, to, x), (t,), (jnp.ones_like(t),))[1]
 
 
-def _run(
+def run_lanes(
     path: AbstractPath,
     kernel: AbstractKernel | Ladder,
     nodes: Float[Array, " times"],
@@ -153,7 +153,7 @@ def _run(
     draws: int,
     progress: Progress,
     key: Key[Array, ""],
-) -> _Lanes:
+) -> Lanes:
     """One chain for every entry of `which`, at that node."""
     keys, at = chain_keys(key, len(which)), jnp.asarray(which + 1)
     states, sums = _led(path, kernel, nodes, at, draw_base(base_of(path), keys), keys, jnp.asarray(warmup))
@@ -162,7 +162,7 @@ def _run(
         span = jnp.asarray((warmup + start, warmup + stop), jnp.int32)
         states, sums = jax.block_until_ready(_observed(path, kernel, nodes, at, states, sums, keys, span))
     first, shift, square = np.asarray(sums.first, np.float64), sums.total.float64() / draws, sums.squares.float64() / draws
-    return _Lanes(first + shift, np.maximum(square - shift**2, 0.0), np.asarray(sums.shadow, np.float64) / draws)
+    return Lanes(first + shift, np.maximum(square - shift**2, 0.0), np.asarray(sums.shadow, np.float64) / draws)
 
 
 def _kernel_at(kernel: AbstractKernel | Ladder, k: Array) -> AbstractKernel:
@@ -224,7 +224,8 @@ def _dealt(pull: Float[np.ndarray, " nodes"], chains: int) -> Int[np.ndarray, " 
     return np.repeat(np.arange(len(pull)), 2 + more)
 
 
-def _summary(rule: Rule, which: np.ndarray, lanes: _Lanes, constant: float, *, unadjusted: bool) -> Integration:
+def summary(rule: Rule, which: Int[np.ndarray, " lanes"], lanes: Lanes, constant: float, *, unadjusted: bool) -> Integration:
+    """The sum over nodes with its two errors, from chains of which `which` says at what node they are."""
     means, inner = _by_node(which, lanes.means), _by_node(which, lanes.variances)
     number = np.array([len(some) for some in means])
     slopes = np.array([np.mean(some) for some in means])
@@ -234,7 +235,7 @@ def _summary(rule: Rule, which: np.ndarray, lanes: _Lanes, constant: float, *, u
     parts = (rule.weights * errors) ** 2
     statistical = float(np.sqrt(np.sum(parts)))
     apart, unsure = np.sum((rule.weights - rule.coarse) * slopes), np.sqrt(np.sum(((rule.weights - rule.coarse) * errors) ** 2))
-    quadrature = rule.trust * abs(float(apart)) if abs(apart) > NOISE * unsure else 0.0
+    quadrature = abs(float(apart)) if abs(apart) > NOISE * unsure else 0.0
     curve = Estimate(slopes, errors, evidence=Evidence.UNBIASED if np.all(np.isfinite(slopes)) else Evidence.NOT_ESTABLISHED)
     value = constant - float(np.sum(rule.weights * slopes))
     found = _estimate(value, parts, number, quadrature, _status(number, between, within, unadjusted=unadjusted))

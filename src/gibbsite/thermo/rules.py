@@ -9,12 +9,11 @@ from gibbsite.core import ArrayLike
 
 
 class Rule(NamedTuple):
-    """`sum weights f(times)` and, less well, `sum coarse f(times)` is the integral of f; the error is `trust` times their difference."""
+    """`sum weights f(times)` and, less well, `sum coarse f(times)` is the integral of f; their difference bounds the error."""
 
     times: Float[np.ndarray, " nodes"]
     weights: Float[np.ndarray, " nodes"]
     coarse: Float[np.ndarray, " nodes"]
-    trust: float
 
 
 def gauss(nodes: int) -> Rule:
@@ -31,11 +30,11 @@ def gauss(nodes: int) -> Rule:
     moments[0] = 1.0  # the integrals of Legendre polynomials over the unit interval
     coarse = np.zeros(nodes)
     coarse[::2] = np.linalg.solve(np.polynomial.legendre.legvander(some, len(some) - 1).T, moments)
-    return Rule((x + 1) / 2, weights / 2, coarse, 1.0)
+    return Rule((x + 1) / 2, weights / 2, coarse)
 
 
 def trapezoid(times: ArrayLike) -> Rule:
-    """Straight lines between the given times. The error falls as the square of the steps, so a third of the difference is left.
+    """Straight lines between the given times; the coarse rule leaves every other one out.
 
     Raises:
         ValueError: the times do not increase from 0 to 1, or are fewer than three.
@@ -46,7 +45,7 @@ def trapezoid(times: ArrayLike) -> Rule:
     some = np.union1d(np.arange(0, len(t), 2), [len(t) - 1])
     coarse = np.zeros(len(t))
     coarse[some] = _trapezoid(t[some])
-    return Rule(t, _trapezoid(t), coarse, 1 / 3)
+    return Rule(t, _trapezoid(t), coarse)
 
 
 def _trapezoid(times: Float[np.ndarray, " nodes"]) -> Float[np.ndarray, " nodes"]:

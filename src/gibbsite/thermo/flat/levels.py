@@ -7,6 +7,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from gibbsite.core import AbstractEnergy, Pairwise, as_float, discrete, need, values
 from gibbsite.core.energy import Scalar
+from gibbsite.samplers.sites import by_level
 
 
 class Levels(eqx.Module):
@@ -41,7 +42,7 @@ class Levels(eqx.Module):
         gaps = np.asarray(bonds.gaps, np.float64)
         if len(gaps) == 0 or np.ptp(gaps) > 0 or gaps[0] == 0:
             raise ValueError(f"{type(energy).__name__} has bonds of different strengths, or none: say Levels(low, step, count) yourself.")
-        if bonds.alone is not None and np.ptp(np.asarray(bonds.alone)) > 0:
+        if bonds.alone is not None and np.any(np.ptp(np.asarray(by_level(energy.space, bonds.alone)), axis=-1) > 0):
             raise ValueError(f"{type(energy).__name__} has sites in a field: say Levels(low, step, count), or Levels.bins, yourself.")
         alike = float(energy(jnp.full(energy.space.shape, values(energy.space)[0])))
         return cls(alike + min(0.0, gaps[0]) * len(gaps), abs(gaps[0]), len(gaps) + 1)
