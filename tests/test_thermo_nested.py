@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from registry.twins import not_a_number
 
 from gibbsite.core import Box, Callable, Evidence, Normal, Reals, Status, Uniform
 from gibbsite.energies import Ising, ManyWell
@@ -57,6 +56,7 @@ def test_weighted_points_follow_the_posterior(found) -> None:
     assert np.all(np.diff(found.log_volumes) < 0)
 
 
+@pytest.mark.long
 def test_four_basins() -> None:
     """Many-Well-4: two pairs of wells, the right ones with 84.43 % of the mass, from a wide Gaussian."""
     wells = ManyWell(2)
@@ -68,6 +68,7 @@ def test_four_basins() -> None:
     assert np.all(np.abs(right - 0.8443) < 0.1)
 
 
+@pytest.mark.long
 def test_walls_inside_the_base() -> None:
     """Half of a Gaussian: points where the energy is infinite die first, and together."""
     half = Callable(lambda c, x: jnp.where(x[0] > c, x[0] ** 2 / 2, jnp.inf), 0.0, Reals((1,)))
@@ -76,6 +77,7 @@ def test_walls_inside_the_base() -> None:
     assert out.information.value == pytest.approx(math.log(2), abs=0.2)
 
 
+@pytest.mark.long
 def test_a_likelihood_that_says_nothing() -> None:
     """All of the base is one plateau: Z is the base's, and no information is gained."""
     out = run(Normal(jnp.ones(1), jnp.ones(1)), Normal(jnp.ones(1), jnp.ones(1)), live=50)
@@ -99,7 +101,7 @@ def test_stages_run_out() -> None:
 
 
 def test_not_a_number() -> None:
-    out = run(not_a_number(), Normal(jnp.zeros(2), jnp.ones(2)))
+    out = run(Callable(GAUSSIAN.fn, (jnp.full(2, jnp.nan), WIDTHS), GAUSSIAN.space))
     assert out.log_z.value is None
     assert out.log_z.status is Status.NON_FINITE
 

@@ -10,6 +10,7 @@ error over them (Tukey 1958; Miller, Biometrika 61, 1974).
 
 import dataclasses
 from collections.abc import Callable as Function
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Num
@@ -18,11 +19,11 @@ from scipy.special import logsumexp, stdtrit, xlogy
 from gibbsite.core import ArrayLike, Estimate, Evidence, Status
 
 LEVEL = 0.95
+MARGIN = 0.01  # of the canonical law may be at levels that few walkers know
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
 class DensityOfStates:
-    """`log_g` (nats) at rising `energies`; exact, unless `shares` (walkers levels) says which walker made what part of each level's visits.
+    """`log_g` (nats) at rising `energies`; exact, unless `shares` (walkers levels) tells each walker's part of the visits of each level.
 
     Without walker w the density is `g(E) (1 - shares[w, E])`, brought to the same total: that is all a jackknife needs. `width` is that
     of bins of a continuous energy, 0 for levels. Every method takes one `beta` or an array of them.
@@ -33,22 +34,19 @@ class DensityOfStates:
 
     energies: Float[np.ndarray, " levels"]
     log_g: Float[np.ndarray, " levels"]
-    shares: Float[np.ndarray, "walkers levels"] | None = None
-    width: float = 0.0
-    source: object = dataclasses.field(default_factory=object)  # whoever compares two numbers of one density is told so
+    shares: Float[np.ndarray, "walkers levels"] | None
+    width: float
 
-    def __post_init__(self) -> None:
-        energies, log_g = (np.asarray(a, np.float64) for a in (self.energies, self.log_g))
-        if energies.ndim != 1 or not len(energies) or energies.shape != log_g.shape:
-            raise ValueError(f"DensityOfStates has energies of shape {energies.shape} and log_g of {log_g.shape}: give one number a level.")
-        if not np.all(np.diff(energies) > 0) or not np.all(np.isfinite(energies)):
-            raise ValueError("DensityOfStates has energies that do not rise: give finite numbers in rising order, each level once.")
-        if not np.all(np.isfinite(log_g)):
-            raise ValueError("DensityOfStates has log_g that is not finite: leave out levels without states.")
-        object.__setattr__(self, "energies", energies)
-        object.__setattr__(self, "log_g", log_g)
-        if self.shares is not None:
-            object.__setattr__(self, "shares", _checked(np.asarray(self.shares, np.float64), len(energies)))
+    def __init__(self, energies: ArrayLike, log_g: ArrayLike, shares: ArrayLike | None = None, *, width: float = 0.0):
+        self.energies, self.log_g, self.width = np.asarray(energies, np.float64), np.asarray(log_g, np.float64), width
+        if self.energies.ndim != 1 or not len(self.energies) or self.energies.shape != self.log_g.shape:
+            raise ValueError(f"energies of shape {self.energies.shape} and log_g of {self.log_g.shape}: give one number a level.")
+        if not np.all(np.diff(self.energies) > 0) or not np.all(np.isfinite(self.energies)):
+            raise ValueError("the energies of a density do not rise: give finite numbers in rising order, each level once.")
+        if not np.all(np.isfinite(self.log_g)):
+            raise ValueError("log_g is not finite: leave out levels without states.")
+        self.shares = None if shares is None else _checked(np.asarray(shares, np.float64), len(self.energies))
+        self._sources: frozenset[object] = frozenset([object()])  # whoever compares two numbers of one density is told so
 
     @classmethod
     def from_counts(
@@ -70,7 +68,7 @@ class DensityOfStates:
         visits = counts[:, seen]
         log_g = np.log(visits.sum(axis=0)) - np.asarray(log_weights, np.float64)[seen]
         shares = visits / visits.sum(axis=0)
-        return cls(np.asarray(energies)[seen], log_g - logsumexp(log_g) + log_total, shares, width)
+        return cls(np.asarray(energies)[seen], log_g - logsumexp(log_g) + log_total, shares, width=width)
 
     def __repr__(self) -> str:
         """`density of 63 states' energies from -128 to 128, by 64 walkers`."""
@@ -114,7 +112,7 @@ class DensityOfStates:
         """`beta^2 Var(E)` of the whole system (k_B = 1)."""
         betas = np.asarray(beta, np.float64)
 
-        def heat(log_g: np.ndarray) -> np.ndarray:
+        def heat(log_g: np.ndarray) -> Any:
             law = self._law(log_g, betas)
             mean = law @ self.energies
             return betas**2 * np.sum(law * (self.energies - mean[..., None]) ** 2, axis=-1)
@@ -125,7 +123,7 @@ class DensityOfStates:
         """`log Z + beta <E>`, the entropy of the canonical law over states, in nats."""
         betas = np.asarray(beta, np.float64)
 
-        def entropy(log_g: np.ndarray) -> np.ndarray:
+        def entropy(log_g: np.ndarray) -> Any:
             law = self._law(log_g, betas)
             return np.sum(law * log_g - xlogy(law, law), axis=-1)
 
@@ -135,21 +133,26 @@ class DensityOfStates:
         logs = log_g - betas[..., None] * self.energies
         return np.exp(logs - logsumexp(logs, axis=-1, keepdims=True))
 
-    def _canonical(self, betas: np.ndarray, fn: Function[[np.ndarray], np.ndarray]) -> Estimate:
-        """A canonical number; in doubt where a few walkers made most of the visits that carry it."""
+    def _canonical(self, betas: np.ndarray, fn: Function[[np.ndarray], Any]) -> Estimate:
+        """A canonical number; in doubt where few walkers made most of the visits that carry it, or those of levels that matter.
+
+        The latter are the last ones found, beyond which there may be more.
+        """
         found = self._jackknife(fn)
         if self.shares is None:
             return found
-        made = self._law(self.log_g, betas) @ self.shares.T  # of the canonical visits, by each walker
-        effective = float(np.min(1 / np.sum(made**2, axis=-1)))
+        law, walkers = self._law(self.log_g, betas), len(self.shares)
+        effective = float(np.min(1 / np.sum((law @ self.shares.T) ** 2, axis=-1)))
+        rare = 1 / np.sum(self.shares**2, axis=0) < walkers / 4
+        sound = 2 * effective >= walkers and np.all(law[..., rare].sum(axis=-1) < MARGIN)
         found = dataclasses.replace(found, ess=effective)
-        return found if 2 * effective >= len(self.shares) else found.doubted(Status.NOT_CONVERGED)
+        return found if sound else found.doubted(Status.NOT_CONVERGED)
 
-    def _jackknife(self, fn: Function[[np.ndarray], np.ndarray]) -> Estimate:
+    def _jackknife(self, fn: Function[[np.ndarray], Any]) -> Estimate:
         """`fn(log_g)` with the error over walkers left out in turn, and an interval by Student's t."""
-        value, sources = fn(self.log_g)[()], frozenset([self.source])
+        value = fn(self.log_g)[()]
         if self.shares is None:
-            return Estimate(value, 0.0 * value, evidence=Evidence.EXACT, sources=sources)
+            return Estimate(value, 0.0 * value, evidence=Evidence.EXACT, sources=self._sources)
         rows = np.stack([fn(log_g) for log_g in self._without()])
         n = len(rows)
         with np.errstate(invalid="ignore"):  # a level that one walker alone has seen is nowhere without it
@@ -157,7 +160,7 @@ class DensityOfStates:
         stderr = np.where(np.isfinite(spread), spread, np.inf)[()]
         reach = stdtrit(n - 1, 0.5 + LEVEL / 2) * stderr
         status = Status.OK if np.all(np.isfinite(stderr)) else Status.NOT_CONVERGED
-        return Estimate(value, stderr, value - reach, value + reach, LEVEL, None, status, Evidence.INTERVAL, sources)
+        return Estimate(value, stderr, value - reach, value + reach, LEVEL, None, status, Evidence.INTERVAL, self._sources)
 
     def _without(self) -> np.ndarray:
         """log g without each walker, of the same total."""
@@ -169,9 +172,7 @@ class DensityOfStates:
 
 def _checked(shares: np.ndarray, levels: int) -> np.ndarray:
     if shares.ndim != 2 or shares.shape[1] != levels or len(shares) < 2:
-        raise ValueError(
-            f"DensityOfStates has shares of shape {shares.shape} for {levels} levels: give (walkers, levels), two walkers at least."
-        )
+        raise ValueError(f"shares of shape {shares.shape} for {levels} levels: give (walkers, levels), two walkers or more.")
     if np.any(shares < 0) or not np.allclose(shares.sum(axis=0), 1.0):
-        raise ValueError("DensityOfStates has shares that do not add up to 1 at every level: give each walker's part of the visits.")
+        raise ValueError("shares that do not add up to 1 at every level: give each walker's part of the visits.")
     return shares

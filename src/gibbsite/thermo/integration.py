@@ -43,6 +43,7 @@ BIRTH = 2**31 - 2  # the number of a key that no step uses
 LEVEL = 0.95
 NOISE = 3.0  # of its own errors: a difference between two rules that is no larger tells nothing
 R_HAT = 1.05
+ROUNDING = 1e-6  # of float32: a slope that varies by no more is constant
 SHORT = 4  # a pilot makes one draw for so many of the run's
 Effort = Literal["even", "optimal"]
 
@@ -238,7 +239,7 @@ def summary(rule: Rule, which: Int[np.ndarray, " lanes"], lanes: Lanes, constant
     quadrature = abs(float(apart)) if abs(apart) > NOISE * unsure else 0.0
     curve = Estimate(slopes, errors, evidence=Evidence.UNBIASED if np.all(np.isfinite(slopes)) else Evidence.NOT_ESTABLISHED)
     value = constant - float(np.sum(rule.weights * slopes))
-    found = _estimate(value, parts, number, quadrature, _status(number, between, within, unadjusted=unadjusted))
+    found = _estimate(value, parts, number, quadrature, _status(number, slopes, between, within, unadjusted=unadjusted))
     return Integration(found, rule.times, curve, within + between, number, statistical, quadrature, constant)
 
 
@@ -254,11 +255,11 @@ def _estimate(value: float, parts: np.ndarray, number: np.ndarray, quadrature: f
     return found if status is Status.OK else found.doubted(status)
 
 
-def _status(number: np.ndarray, between: np.ndarray, within: np.ndarray, *, unadjusted: bool) -> Status:
+def _status(number: np.ndarray, slopes: np.ndarray, between: np.ndarray, within: np.ndarray, *, unadjusted: bool) -> Status:
     """What is in doubt: chains of one node that disagree (R-hat, allowing for its noise), or that stand still."""
     if not np.all(np.isfinite(between)) or not np.all(np.isfinite(within)):
         return Status.NON_FINITE
-    if np.all(between + within == 0):
+    if np.all(between + within <= (ROUNDING * slopes) ** 2):
         return Status.CONSTANT
     slack = 1 + 3 * np.sqrt(2 / (number - 1))
     if np.any(between > (R_HAT**2 - 1) * slack * within + 1e-12 * (within + between).max()):

@@ -53,11 +53,11 @@ class Levels(eqx.Module):
         step = (high - low) / max(count, 1)
         return cls(low + step / 2, step, count, binned=True)
 
-    def index(self, energy: Scalar) -> Int[Array, ""]:
-        """The number of the nearest one, whether it exists or not."""
+    def index(self, energy: Float[Array, "*n"]) -> Int[Array, "*n"]:
+        """The numbers of the nearest ones, whether they exist or not."""
         return jnp.round((energy - self.low) / self.step).astype(jnp.int32)
 
-    def holds(self, energy: Scalar) -> Bool[Array, ""]:
+    def holds(self, energy: Float[Array, "*n"]) -> Bool[Array, "*n"]:
         """Whether the nearest one exists."""
         place = jnp.round((energy - self.low) / self.step)
         return (place >= 0) & (place < self.count)  # false of what is no number

@@ -17,6 +17,8 @@ from gibbsite.samplers.lanes import FINE, WORD, Lanes, advance, lanes
 from gibbsite.thermo.flat.levels import Levels
 from gibbsite.thermo.flat.moves import AbstractMove
 
+FLAT = 0.5  # of the mean visits of a level: where none has fewer, a histogram is flat
+
 
 class Walker(NamedTuple):
     """One walker: its sites in a row, their energy, its generator, its visits, energies off the centres of bins, how far it looked."""
@@ -64,15 +66,15 @@ def crowd(problem: Problem, xs: Float[Array, "walkers *x"], log_g: Float[Array, 
 def learn(problem: Problem, crowd: Crowd, span: Int[Array, "2"]) -> Crowd:
     """Sweeps `span[0]` to `span[1]` of Wang-Landau.
 
-    The factor is halved whenever all known levels have been visited, until it would be less than 1 over the visits that each level has had
-    on average; it is that from then on.
+    The factor is halved whenever the histogram since the last time is flat (a level just found has few visits, so it is not); once that
+    is less than 1 over the visits that each level has had on average, it is that from then on.
     """
     many, sites = crowd.walkers.x.shape
 
     def sweep(k: Array, crowd: Crowd) -> Crowd:
         crowd = _sweep(problem, crowd, learning=True)
-        known = jnp.isfinite(crowd.log_g.hi)
-        flat = jnp.all((jnp.sum(crowd.walkers.counts, axis=0) > 0) | ~known)
+        known, visits = jnp.isfinite(crowd.log_g.hi), jnp.sum(crowd.walkers.counts, axis=0)
+        flat = jnp.all((visits >= FLAT * jnp.sum(visits) / jnp.sum(known)) | ~known)
         halved = jnp.where(flat, crowd.factor / 2, crowd.factor)
         inverse = jnp.sum(known) / ((k + 1.0) * sites * many)
         late = crowd.late | (flat & (halved <= inverse))
@@ -100,18 +102,31 @@ def _sweep(problem: Problem, crowd: Crowd, *, learning: bool) -> Crowd:
     fresh = jax.vmap(lambda x: problem.move.energy(x.reshape(shape)))(crowd.walkers.x)
     crowd = crowd._replace(walkers=crowd.walkers._replace(energy=fresh))
 
-    def trial(crowd: Crowd, _: None) -> tuple[Crowd, None]:
+    def trial(crowd: Crowd, _: None) -> tuple[Crowd, tuple[Array, Array]]:
         walkers, level, value = jax.vmap(lambda walker: _trial(problem, crowd.log_g, walker))(crowd.walkers)
         log_g = _visited(crowd.log_g, level, value, crowd.factor) if learning else crowd.log_g
-        return crowd._replace(walkers=walkers, log_g=log_g), None
+        return crowd._replace(walkers=walkers, log_g=log_g), (level, walkers.energy)
 
-    return jax.lax.scan(trial, crowd, None, length=sites)[0]
+    crowd, (seen, energies) = jax.lax.scan(trial, crowd, None, length=sites)
+    return crowd._replace(
+        walkers=jax.vmap(lambda w, s, e: _counted(problem.levels, w, s, e), in_axes=(0, 1, 1))(crowd.walkers, seen, energies)
+    )
+
+
+def _counted(levels: Levels, walker: Walker, seen: Int[Array, " trials"], energies: Float[Array, " trials"]) -> Walker:
+    """Visits are counted once a sweep, all together: one by one they would take longer than the moves."""
+    counts = walker.counts.at[seen].add(1)
+    if not levels.binned:
+        return walker._replace(counts=counts)
+    return walker._replace(counts=counts, offsets=walker.offsets.at[seen].add(energies - levels.low - seen * levels.step))
 
 
 def _visited(log_g: Pair, level: Int[Array, " walkers"], value: Float[Array, " walkers"], factor: Scalar) -> Pair:
     """`factor` more where walkers are; a level that is new begins at what its walker came from."""
     new = jnp.isneginf(log_g.hi[level])
-    return Pair(log_g.hi.at[level].max(jnp.where(new, value, -jnp.inf)), log_g.lo.at[level].add(factor))
+    hi = jax.lax.cond(jnp.any(new), lambda: log_g.hi.at[level].max(jnp.where(new, value, -jnp.inf)), lambda: log_g.hi)
+    visits = jnp.sum(level[:, None] == jnp.arange(len(log_g.lo)), axis=0)  # many times faster than to add them one by one
+    return Pair(hi, log_g.lo + factor * visits)
 
 
 def _trial(problem: Problem, log_g: Pair, walker: Walker) -> tuple[Walker, Int[Array, ""], Scalar]:
@@ -124,10 +139,9 @@ def _trial(problem: Problem, log_g: Pair, walker: Walker) -> tuple[Walker, Int[A
     gain = (log_g.hi[here] - log_g.hi[there]) + (log_g.lo[here] - log_g.lo[there])  # infinite where nobody was
     accept = levels.holds(energy) & (jnp.log(coin) < gain)
     now, level = jnp.where(accept, energy, walker.energy), jnp.where(accept, there, here)
-    x = walker.x.at[site].set(jnp.where(accept, value, walker.x[site]))
-    offsets = walker.offsets.at[level].add(now - levels.low - level * levels.step) if levels.binned else walker.offsets
-    reach = jnp.minimum(walker.lowest, energy), jnp.maximum(walker.highest, energy)
-    return Walker(x, now, generator, walker.counts.at[level].add(1), offsets, *reach), level, log_g.hi[here] + log_g.lo[here]
+    x = jnp.where(accept & (jnp.arange(len(walker.x)) == site), value, walker.x)  # faster than to set one, by a lot
+    reach = {"lowest": jnp.minimum(walker.lowest, energy), "highest": jnp.maximum(walker.highest, energy)}
+    return walker._replace(x=x, energy=now, generator=generator, **reach), level, log_g.hi[here] + log_g.lo[here]
 
 
 def _uniforms(generator: Lanes) -> tuple[list[Scalar], Lanes]:
