@@ -51,89 +51,93 @@ def check_size(estimates, name: str) -> None:
         raise LawViolation(f"{name}: stated error {stated:.4g}, scatter {made:.4g}")
 
 
-class TestAnnealingBack:
-    @pytest.fixture(scope="class")
-    def works(self):
-        """2000 runs of 200 walkers, in one go: walkers are independent."""
-        keys = jax.random.split(KEY, REPLICATES * 200)
-        xs = jax.jit(jax.vmap(lambda k: draw(TARGET, key=k)))(keys)
-        out = anneal_reverse(PATH, MALA(0.5), xs, times=schedule(6), progress=Silent(), key=KEY)
-        return out.work.reshape(REPLICATES, 200), out.base_log_z
-
-    def test_covers(self, works) -> None:
-        work, constant = works
-        found = [-log_mean(-w) + constant for w in work]
-        check_coverage(found, TRUTH, limit=0.08, name="anneal_reverse")
-        check_size(found, "anneal_reverse")
-
-    def test_a_forgotten_sign_fails(self, works) -> None:
-        work, constant = works
-        with pytest.raises(LawViolation, match="too narrow"):
-            check_coverage([log_mean(-w) + constant for w in work], TRUTH, limit=1.0)
+@pytest.fixture(scope="module")
+def works_back():
+    """2000 anneals back of 200 walkers, in one go: walkers are independent."""
+    keys = jax.random.split(KEY, REPLICATES * 200)
+    xs = jax.jit(jax.vmap(lambda k: draw(TARGET, key=k)))(keys)
+    out = anneal_reverse(PATH, MALA(0.5), xs, times=schedule(6), progress=Silent(), key=KEY)
+    return out.work.reshape(REPLICATES, 200), out.base_log_z
 
 
-class TestIntegration:
-    NODES, CHAINS = 5, 4
-
-    @pytest.fixture(scope="class")
-    def lanes(self):
-        """Chains of all replicates side by side."""
-        rule = gauss(self.NODES)
-        which = np.repeat(np.arange(self.NODES), self.CHAINS * REPLICATES)
-        nodes = as_float(np.append(0.0, rule.times))
-        return rule, run_lanes(PATH, HMC(0.6, steps=2), nodes, which, 20, 40, Silent(), KEY)
-
-    def found(self, lanes, chains):
-        rule, held = lanes
-        which = np.repeat(np.arange(self.NODES), chains)
-        parts = [np.asarray(part).reshape(self.NODES, -1, chains).swapaxes(0, 1).reshape(-1, self.NODES * chains) for part in held]
-        return [summary(rule, which, Lanes(*some), 0.0, unadjusted=False).log_z for some in zip(*parts, strict=True)]
-
-    def test_covers(self, lanes) -> None:
-        found = self.found(lanes, self.CHAINS)
-        check_coverage(found, TRUTH - math.log(2 * math.pi), limit=0.2, name="thermodynamic_integration")
-        check_size(found, "thermodynamic_integration")
-
-    def test_draws_of_a_chain_as_if_independent_fail(self, lanes) -> None:
-        """A broken twin: the variance of draws over their number, as if each were new."""
-        rule, held = lanes
-        by_node = [np.asarray(part).reshape(self.NODES, REPLICATES, self.CHAINS) for part in held]
-        means, variances = by_node[0].mean(axis=2), by_node[1].mean(axis=2) / (self.CHAINS * 40)
-        twin = [Estimate(-rule.weights @ m, math.sqrt(rule.weights**2 @ v)) for m, v in zip(means.T, variances.T, strict=True)]
-        with pytest.raises(LawViolation, match="too narrow"):
-            check_coverage(twin, TRUTH - math.log(2 * math.pi), limit=1.0)
+def test_anneal_reverse(works_back) -> None:
+    work, constant = works_back
+    found = [-log_mean(-w) + constant for w in work]
+    check_coverage(found, TRUTH, limit=0.08, name="anneal_reverse")
+    check_size(found, "anneal_reverse")
 
 
-class TestMulticanonical:
-    WALKERS, BETA = 8, 0.4
+def test_a_forgotten_sign_fails(works_back) -> None:
+    work, constant = works_back
+    with pytest.raises(LawViolation, match="too narrow"):
+        check_coverage([log_mean(-w) + constant for w in work], TRUTH, limit=1.0)
 
-    @pytest.fixture(scope="class")
-    def density(self):
-        """Sixteen thousand walkers under one set of weights, parted into groups of eight."""
-        ising = Ising(3)
-        weights = wang_landau(ising, walkers=64, sweeps=100, progress=Silent(), key=KEY)
-        many = np.resize(weights.positions, (REPLICATES * self.WALKERS, 3, 3))
-        return multicanonical(ising, dataclasses.replace(weights, positions=jnp.asarray(many)), sweeps=200, progress=Silent(), key=KEY)
 
-    def found(self, density, *, copies=1):
-        """The visits of a group are its shares times `g`, whatever the weights were."""
-        groups = density.shares.reshape(REPLICATES, self.WALKERS, -1)
-        parts = [np.repeat(some, copies, axis=0) for some in groups]
-        one = [DensityOfStates.from_counts(density.energies, some, -density.log_g, log_total=9 * math.log(2)) for some in parts]
-        return [each.log_z(self.BETA) for each in one]
+NODES, CHAINS, DRAWS = 5, 4, 40
 
-    @pytest.fixture(scope="class")
-    def truth(self) -> float:
-        return float(enumerate_log_z(Ising(3, self.BETA)).value)
 
-    def test_covers(self, density, truth) -> None:
-        found = self.found(density)
-        check_coverage(found, truth, limit=0.2, name="multicanonical")
-        check_size(found, "multicanonical")
+@pytest.fixture(scope="module")
+def lanes():
+    """Chains of all replicates of an integration side by side."""
+    rule = gauss(NODES)
+    which = np.repeat(np.arange(NODES), CHAINS * REPLICATES)
+    nodes = as_float(np.append(0.0, rule.times))
+    return rule, run_lanes(PATH, HMC(0.6, steps=2), nodes, which, 20, DRAWS, Silent(), KEY)
 
-    def test_walkers_counted_twice_fail(self, density, truth) -> None:
-        with pytest.raises(LawViolation, match="too narrow"):
-            check_coverage(self.found(density, copies=2), truth, limit=1.0)
+
+def test_thermodynamic_integration(lanes) -> None:
+    rule, held = lanes
+    which = np.repeat(np.arange(NODES), CHAINS)
+    by_replicate = (part.reshape(NODES, REPLICATES, CHAINS).swapaxes(0, 1).reshape(REPLICATES, -1) for part in held)
+    constant = math.log(2 * math.pi)
+    found = [summary(rule, which, Lanes(*some), constant, unadjusted=False).log_z for some in zip(*by_replicate, strict=True)]
+    check_coverage(found, TRUTH, limit=0.2, name="thermodynamic_integration")
+    check_size(found, "thermodynamic_integration")
+
+
+def test_draws_of_a_chain_as_if_independent_fail(lanes) -> None:
+    """A broken twin: the variance of all draws over their number."""
+    rule, held = lanes
+    means, variances, _ = (part.reshape(NODES, REPLICATES, CHAINS).mean(axis=2) for part in held)
+    errors = np.sqrt(rule.weights**2 @ variances / (CHAINS * DRAWS))
+    twin = [Estimate(value, error) for value, error in zip(math.log(2 * math.pi) - rule.weights @ means, errors, strict=True)]
+    with pytest.raises(LawViolation, match="too narrow"):
+        check_coverage(twin, TRUTH, limit=1.0)
+
+
+WALKERS, BETA = 8, 0.4
+
+
+@pytest.fixture(scope="module")
+def density():
+    """Sixteen thousand walkers under one set of weights, to be parted into groups of eight."""
+    ising = Ising(3)
+    weights = wang_landau(ising, walkers=64, sweeps=100, progress=Silent(), key=KEY)
+    many = jnp.asarray(np.resize(weights.positions, (REPLICATES * WALKERS, 3, 3)))
+    return multicanonical(ising, dataclasses.replace(weights, positions=many), sweeps=200, progress=Silent(), key=KEY)
+
+
+@pytest.fixture(scope="module")
+def ising_3x3() -> float:
+    return float(enumerate_log_z(Ising(3, BETA)).value)
+
+
+def of_groups(density, copies: int):
+    """The visits of a group are its shares times g, whatever the weights were."""
+    groups = (np.repeat(some, copies, axis=0) for some in density.shares.reshape(REPLICATES, WALKERS, -1))
+    total = 9 * math.log(2)
+    return [DensityOfStates.from_counts(density.energies, some, -density.log_g, log_total=total).log_z(BETA) for some in groups]
+
+
+def test_multicanonical(density, ising_3x3) -> None:
+    found = of_groups(density, 1)
+    check_coverage(found, ising_3x3, limit=0.2, name="multicanonical")
+    check_size(found, "multicanonical")
+
+
+def test_walkers_counted_twice_fail(density, ising_3x3) -> None:
+    with pytest.raises(LawViolation, match="too narrow"):
+        check_coverage(of_groups(density, 2), ising_3x3, limit=1.0)
 
 
 @pytest.mark.long
