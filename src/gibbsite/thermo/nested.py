@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 from scipy.special import logsumexp
 
-from gibbsite.core import AbstractEnergy, Box, Estimate, Evidence, Normalised, Reals, Sampleable, Status, need
+from gibbsite.core import AbstractEnergy, Box, Estimate, Evidence, Normalised, Reals, Sampleable, Status, as_float, need
 from gibbsite.core.energy import Scalar
 from gibbsite.core.keys import chain_keys
 from gibbsite.samplers import Progress
@@ -98,7 +98,7 @@ def nested(
     blackjax()  # says at once that it is missing
     own = jax.random.fold_in(key, NESTED)
     problem = _Problem(energy, base, moves, batch)
-    state, dead, left = _begun(problem, draw_base(base, chain_keys(own, live))), list[_Points](), math.inf
+    state, dead, left = _begun(problem, draw_base(base, chain_keys(own, live))), list[_Points](), as_float(np.inf)
     with progress or Progress("nested sampling", most) as shown:
         for burst in range(-(-most // BURST)):
             state, gone, left = _burst(problem, state, jax.random.fold_in(own, burst))

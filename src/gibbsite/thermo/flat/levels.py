@@ -45,13 +45,13 @@ class Levels(eqx.Module):
         if bonds.alone is not None and np.any(np.ptp(np.asarray(by_level(energy.space, bonds.alone)), axis=-1) > 0):
             raise ValueError(f"{type(energy).__name__} has sites in a field: say Levels(low, step, count), or Levels.bins, yourself.")
         alike = float(energy(jnp.full(energy.space.shape, values(energy.space)[0])))
-        return cls(alike + min(0.0, gaps[0]) * len(gaps), abs(gaps[0]), len(gaps) + 1)
+        return cls(as_float(alike + min(0.0, gaps[0]) * len(gaps)), as_float(abs(gaps[0])), len(gaps) + 1)
 
     @classmethod
     def bins(cls, low: float, high: float, count: int) -> "Levels":
         """`count` equal bins from `low` to `high`."""
         step = (high - low) / max(count, 1)
-        return cls(low + step / 2, step, count, binned=True)
+        return cls(as_float(low + step / 2), as_float(step), count, binned=True)
 
     def index(self, energy: Float[Array, "*n"]) -> Int[Array, "*n"]:
         """The numbers of the nearest ones, whether they exist or not."""
