@@ -159,12 +159,20 @@ def test_a_rule_that_is_too_coarse_says_so() -> None:
 
 def test_optimal_effort_goes_where_slopes_are_wide() -> None:
     """The spread of slopes goes as 1 / k: of the variance of the sum, known in closed form, much less is left than of even effort."""
-    out = integrate(springs(400.0), HMC(0.05, steps=4), effort="optimal", tune=16)
+    out = integrate(springs(400.0), HMC(0.05, steps=4), effort="optimal")
     assert errors(out.log_z, of_springs(400.0)) < Z
     assert np.sum(out.chains) == 7 * 16
     assert np.min(out.chains) >= 2
     terms = (gauss(7).weights / (1 + 399 * out.times)) ** 2
     assert np.sum(terms / out.chains) < 0.6 * np.sum(terms / 16)
+
+
+@pytest.mark.long
+def test_pilot_walkers_tune_the_kernel_of_every_time() -> None:
+    """Stiffness 1 to 400: one step size is too long for one end, or too short for the other."""
+    plain, tuned = (integrate(springs(400.0), HMC(0.1, steps=4), rule=gauss(15), draws=1000, tune=tune) for tune in (0, 32))
+    assert errors(tuned.log_z, of_springs(400.0)) < Z
+    assert tuned.statistical < plain.statistical
 
 
 def test_ising_4x4_by_heat_bath() -> None:

@@ -99,8 +99,9 @@ def nested(
     own = jax.random.fold_in(key, NESTED)
     problem = _Problem(energy, base, moves, batch)
     state, dead, left = _begun(problem, draw_base(base, chain_keys(own, live))), list[_Points](), as_float(np.inf)
+    sound = not np.any(np.isnan(state.particles.loglikelihood))
     with progress or Progress("nested sampling", most) as shown:
-        for burst in range(-(-most // BURST)):
+        for burst in range(-(-most // BURST) if sound else 0):
             state, gone, left = _burst(problem, state, jax.random.fold_in(own, burst))
             dead.append(jax.tree.map(lambda a: np.asarray(a).reshape(-1, *a.shape[2:]), gone))
             shown.advance(BURST)
