@@ -18,6 +18,7 @@ from gibbsite.thermo.approximate import (
 from gibbsite.thermo.certificate import Certificate, Route
 from gibbsite.thermo.certify import certify
 from gibbsite.thermo.crossing import Crossing, crossing
+from gibbsite.thermo.density import DensityOfStates
 from gibbsite.thermo.exact import (
     ISING_CRITICAL,
     IsingLevels,
@@ -47,9 +48,13 @@ from gibbsite.thermo.exact import (
     variable_elimination,
 )
 from gibbsite.thermo.exchange import Exchange, exchange
+from gibbsite.thermo.flat import FlatWeights, Levels, multicanonical, wang_landau
+from gibbsite.thermo.integration import Integration, thermodynamic_integration
 from gibbsite.thermo.kramers import Kramers, kramers, mean_first_passage
+from gibbsite.thermo.length import respaced, thermodynamic_length
 from gibbsite.thermo.marginal import Marginals, Sandwich, importance_bound, marginal, marginal_reverse, sandwich
 from gibbsite.thermo.multi_histogram import MultiHistogram, multi_histogram
+from gibbsite.thermo.nested import Nested, nested
 from gibbsite.thermo.passages import Beyond, Passages, first_passages
 from gibbsite.thermo.perturbation import bar, exponential_average
 from gibbsite.thermo.protocols import Drag, drive
@@ -67,6 +72,7 @@ from gibbsite.thermo.reweighting import (
     profile,
     statistical_inefficiency,
 )
+from gibbsite.thermo.rules import Rule, gauss, trapezoid
 from gibbsite.thermo.smc import Population, smc
 from gibbsite.thermo.stones import Stones, stepping_stones
 from gibbsite.thermo.weights import effective_samples, log_mean
@@ -81,18 +87,24 @@ __all__ = [
     "Certificate",
     "Crossing",
     "Decorrelated",
+    "DensityOfStates",
     "Drag",
     "Equilibrium",
     "Exchange",
+    "FlatWeights",
+    "Integration",
     "IsingLevels",
     "Kramers",
     "Ladder",
+    "Levels",
     "Marginals",
     "MultiHistogram",
+    "Nested",
     "Passages",
     "Population",
     "Profile",
     "Route",
+    "Rule",
     "Sandwich",
     "Stones",
     "Work",
@@ -118,6 +130,7 @@ __all__ = [
     "exponential_average",
     "first_passages",
     "free_field",
+    "gauss",
     "gibbs_bogoliubov",
     "hidden_sum",
     "high_temperature_series",
@@ -143,7 +156,9 @@ __all__ = [
     "mean_field_magnetisation",
     "mean_first_passage",
     "multi_histogram",
+    "multicanonical",
     "multinomial",
+    "nested",
     "onsager",
     "onsager_energy",
     "onsager_magnetisation",
@@ -151,6 +166,7 @@ __all__ = [
     "profile",
     "quadrature",
     "residual",
+    "respaced",
     "sandwich",
     "sherrington_kirkpatrick_annealed",
     "smc",
@@ -159,5 +175,9 @@ __all__ = [
     "stepping_stones",
     "systematic",
     "tap",
+    "thermodynamic_integration",
+    "thermodynamic_length",
+    "trapezoid",
     "variable_elimination",
+    "wang_landau",
 ]

@@ -144,7 +144,7 @@ def anneal(
     if not hasattr(walkers, "__index__") or walkers < 2:
         raise ValueError(f"walkers={walkers}: give a whole number of at least two.")
     if tune and isinstance(kernel, AbstractKernel):
-        kernel = _tuned(path, kernel, times, tune, jax.random.fold_in(key, PILOT))
+        kernel = tuned(path, kernel, times, tune, jax.random.fold_in(key, PILOT))
     keys = chain_keys(jax.random.fold_in(key, FORWARD), walkers)
     xs = draw_base(base, keys)
     work, positions, acceptance = walk(path, kernel, times, xs, keys, settle, progress or Progress("annealing", len(times)))
@@ -297,7 +297,7 @@ def _finish(path: AbstractPath, kernel: AbstractKernel | Ladder, times: Array, c
     return positions, carry.work.add(jax.vmap(lambda x: path.work(times[-2], times[-1], x))(positions))
 
 
-def _tuned(path: AbstractPath, kernel: AbstractKernel, times: Array, walkers: int, key: Key[Array, ""]) -> AbstractKernel | Ladder:
+def tuned(path: AbstractPath, kernel: AbstractKernel, times: Array, walkers: int, key: Key[Array, ""]) -> AbstractKernel | Ladder:
     """The kernel fitted to every time by pilot walkers, or the kernel itself if there is nothing to fit."""
     adaptation = kernel.adaptation()
     return kernel if adaptation is None else _pilot(path, kernel, adaptation, times, chain_keys(key, walkers))
