@@ -28,6 +28,7 @@ FLOORS = [
     {"train"},
     {"compare"},
     {"simulate"},
+    {"verify"},
     {"cli"},
     {"__main__"},
 ]
