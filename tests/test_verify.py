@@ -10,11 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from gibbsite.cli import app
+from gibbsite.compare.export import export_figure
 from gibbsite.core import Estimate, Status
 from gibbsite.verify import IDENTITIES, Field, Findings, Identity, Panel, Series, Statement, VerifyError, chosen, verify
 from gibbsite.verify import registry as names
 from gibbsite.verify import run as running
 from gibbsite.verify.numerics import limit, order, settled
+from gibbsite.verify.page import render
 
 ROOT = pathlib.Path(__file__).parents[1]
 QUICK, REST = ([identity for identity in IDENTITIES if identity.quick is quick] for quick in (True, False))
@@ -124,20 +126,21 @@ def fake(name: str, calls: list[str], **changes) -> Identity:
     return Identity(name, field=Field.WORK, check=measured, rule=lambda: 1.0, twin=lambda: 2.0, broken="doubled", **{**words, **changes})
 
 
+def replaced(monkeypatch: pytest.MonkeyPatch, *identities: Identity) -> None:
+    for module in (names, running):
+        monkeypatch.setattr(module, "IDENTITIES", identities)
+
+
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> list[str]:
     """Two identities instead of all, and the names of those that were measured."""
     made: list[str] = []
     few = (fake("first", made), fake("second", made))
-    monkeypatch.setattr(names, "IDENTITIES", few)
-    monkeypatch.setattr(running, "IDENTITIES", few)
+    replaced(monkeypatch, *few)
+    monkeypatch.setattr(running, "export_figure", lambda figure, folder: [])
+    monkeypatch.setattr(running, "render", lambda records: " ".join(r["title"] for r in records))
     monkeypatch.chdir(tmp_path)
     return made
-
-
-def replaced(monkeypatch: pytest.MonkeyPatch, *identities: Identity) -> None:
-    for module in (names, running):
-        monkeypatch.setattr(module, "IDENTITIES", identities)
 
 
 def told(*words: str):
@@ -160,7 +163,9 @@ def test_what_is_finished_is_kept(calls: list[str], monkeypatch: pytest.MonkeyPa
     assert calls[5:] == ["second"]
 
 
-def test_the_page_holds_everything_and_loads_nothing(calls: list[str]) -> None:
+def test_the_page_holds_everything_and_loads_nothing(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "export_figure", export_figure)
+    monkeypatch.setattr(running, "render", render)
     done = verify("first", quiet=True)
     page = done.report.read_text()
     for text in ("Of first &amp; co", "a &lt; b", "&lt;a panel&gt;", "1 of 1 identities hold", "<svg", 'id="plotly"', "one side"):
@@ -169,8 +174,11 @@ def test_the_page_holds_everything_and_loads_nothing(calls: list[str]) -> None:
     folder = done.report.parent
     assert {p.name for p in (folder / "figures").iterdir()} == {f"first.{kind}" for kind in ("png", "svg", "csv")}
     assert json.loads((folder / "results.json").read_text()) == json.loads(done.json())
-    verify("second", quiet=True)
-    assert "Of first &amp; co" in done.report.read_text()  # the page is of all that the folder holds
+
+
+def test_the_page_is_of_all_that_the_folder_holds(calls: list[str]) -> None:
+    verify("first", quiet=True)
+    assert verify("second", quiet=True).report.read_text() == "Of first & co Of second & co"
 
 
 def test_an_identity_that_fails_is_told(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """`report.html`: one self-contained page that a person wants to look at. It loads nothing, and reads well without its script."""
 
 import base64
+import functools
 import gzip
 import time
 from collections.abc import Iterable
@@ -55,6 +56,7 @@ def resource(name: str) -> str:
     return resources.files("gibbsite.compare").joinpath(name).read_text(encoding="utf-8")
 
 
+@functools.cache
 def packed_plotly() -> str:
     """The charting script, packed to a third: the page unpacks it when a chart comes near."""
     from plotly.offline import get_plotlyjs

@@ -77,7 +77,7 @@ def nce_to_likelihood() -> Comparison:
     return compare
 
 
-def _spread(ratio: int, key: Array, *, repeats: int = 1024, rows: int = 512) -> np.ndarray:
+def _spread(ratio: int, key: Array, *, repeats: int = 768, rows: int = 512) -> np.ndarray:
     """Estimates of (place, width, log_z) from data N(0, 1) against as much noise of the same law, by Newton's method."""
     unit = Normal(as_float([0.0]), as_float([1.0]))
     objective = NoiseContrastive(unit, ratio)
@@ -99,7 +99,7 @@ def _spread(ratio: int, key: Array, *, repeats: int = 1024, rows: int = 512) -> 
 
 
 def nce_efficiency() -> Comparison:
-    """A Gaussian model of Gaussian data, contrasted with noise of the data's own law, fitted 1024 times."""
+    """A Gaussian model of Gaussian data, contrasted with noise of the data's own law, fitted 768 times."""
     rows, truth = 512, np.array([0.0, 1.0, 0.5 * math.log(2 * math.pi)])
     likelihood = np.array([1.0, 2.0])  # n Var of the likelihood's estimates: the inverse of Cov(x, x^2 / 2)
     found = {ratio: _spread(ratio, jax.random.key(ratio)) for ratio in (1, 4)}
@@ -158,15 +158,16 @@ class _Ratio(eqx.Module):
 
 
 def optimal_critic() -> Comparison:
-    """A mixture as data, a Gaussian as the generator's law: the library's critic loss on 2^17 draws of each, and quadrature."""
+    """A mixture as data, a Gaussian as the generator's law: the library's critic loss on 2^15 draws of each, and quadrature."""
     data, drawn = _narrow(), Normal(as_float([0.3]), as_float([1.4]))
     one, two = (
-        jax.jit(jax.vmap(lambda k, e=e: draw(e, key=k)))(jax.random.split(jax.random.key(n), 2**17)) for n, e in enumerate((data, drawn))
+        jax.jit(jax.vmap(lambda k, e=e: draw(e, key=k)))(jax.random.split(jax.random.key(n), 2**15)) for n, e in enumerate((data, drawn))
     )
     game, key = NonSaturating(as_float(0.0)), jax.random.key(9)
     factors = np.array([0.25, 0.5, 1.0, 1.5, 2.0])
     critic = _Ratio(data, drawn)
-    losses = [float(game.critic_loss(_Ratio(data, drawn, f), one, two, key=key)) for f in factors]
+    told = jax.jit(lambda f: game.critic_loss(_Ratio(data, drawn, f), one, two, key=key))
+    losses = [float(told(f)) for f in factors]
     terms = [np.asarray(jax.jit(jax.vmap(lambda x, s=s: jax.nn.softplus(s * critic(x))))(xs)) for s, xs in ((-1, one), (1, two))]
     error = math.hypot(*(float(t.std()) / math.sqrt(len(t)) for t in terms))
     x = line(-10, 10, 4001)

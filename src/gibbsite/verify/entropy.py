@@ -68,8 +68,13 @@ def gibbs_variational() -> Comparison:
     xs = problems.states(problem.energy.space)
     target, log_z = law(problem.energy, xs), float(enumerate_log_z(problem.energy).value)
     fields = np.linspace(-0.6, 1.2, 13)
-    trials = [Coins(Spins((3, 3)), as_float(np.full((3, 3), field))) for field in fields]
-    tried = [np.exp(on(lambda x, q=trial: log_prob(q, x), xs)) for trial in trials]
+    spins = as_float(xs)
+
+    def log_trial(field: jax.Array) -> jax.Array:
+        trial = Coins(Spins((3, 3)), jnp.full((3, 3), field))
+        return jax.vmap(lambda x: log_prob(trial, x))(spins)
+
+    tried = np.exp(on(log_trial, fields))
 
     def compare(rule: Rule) -> Findings:
         free = np.array([q @ target.energies - _entropy(q) for q in tried])

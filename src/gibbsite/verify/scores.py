@@ -48,7 +48,7 @@ def score_matching() -> Comparison:
         right = {name: data.mean(rule(score, turn)) for name, (score, turn) in found.items()}
         statements = [
             Statement("a smooth network", settled(fisher["smooth"], 1e-8), settled(right["smooth"])),
-            Statement("ReLUs, whose kinks it does not see", settled(fisher["ReLU"], 1e-3), settled(right["ReLU"]), "!="),
+            Statement("ReLUs, whose kinks it does not see", settled(fisher["ReLU"], 1e-4), settled(right["ReLU"]), "!="),
         ]
         near = slice(1000, 3000, 20)
         series = tuple(Series(f"score of {name}", x[near, 0], s[near], joined=True) for name, (s, _) in found.items())

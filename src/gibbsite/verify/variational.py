@@ -37,7 +37,7 @@ def _linear(weights: Array, place: Array, noise: Array, turn: Array, width: Arra
     return eqx.tree_at(_leaves, VAE.linear(len(place), 2, key=jax.random.key(0)), parts)
 
 
-def _leaves(model: VAE) -> tuple[Array, ...]:
+def _leaves(model: VAE) -> tuple[Any, ...]:
     down, up = model.energy.decoder.net, model.energy.encoder  # type: ignore[attr-defined]
     return tuple(a for net in (down, up) for a in (net.mean.layers[0].weight, net.mean.layers[0].bias, net.raw))
 

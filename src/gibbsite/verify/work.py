@@ -102,8 +102,8 @@ def ais_is_jarzynski() -> Comparison:
     kernel, times = MALA(as_float(0.2)), [as_float(t) for t in TIMES]
     assert path.base is not None
     base, keys = path.base, chain_keys(KEY(3), 256)
-    xs = jax.vmap(lambda k: draw(base, key=k))(keys)
-    states = jax.vmap(lambda x, k: kernel.init(path(times[0]), x, key=k))(xs, keys)
+    xs = jax.jit(jax.vmap(lambda k: draw(base, key=k)))(keys)
+    states = jax.jit(jax.vmap(lambda x, k: kernel.init(path(times[0]), x, key=k)))(xs, keys)
     work, visited = np.zeros(256), [np.asarray(xs)]
 
     @jax.jit
@@ -118,7 +118,8 @@ def ais_is_jarzynski() -> Comparison:
         work += np.asarray(spent)
         visited.append(np.asarray(here))
     # log f of each time at the points after each move
-    logs = [-on(path(t), np.concatenate(visited)).reshape(len(visited), -1) for t in times]
+    places = jnp.asarray(np.concatenate(visited))
+    logs = -on(lambda t: jax.vmap(path(t))(places), np.array(TIMES)).reshape(len(times), len(visited), -1)
 
     def compare(rule: Rule) -> Findings:
         right = sum(rule(logs, k) for k in range(1, len(times)))
