@@ -6,13 +6,13 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from gibbsite.core import AbstractKernel, Binary, Conditionals, as_float, need
-from gibbsite.energies import BoltzmannMachine, GaussianMixture
+from gibbsite.energies import BoltzmannMachine
 from gibbsite.samplers import Gibbs, GibbsWithGradients, SingleSite
 from gibbsite.samplers.phase import Phase, leapfrog, lost
 from gibbsite.samplers.slope import evaluate
 from gibbsite.testing import problems
 from gibbsite.verify.identity import Comparison, Field, Findings, Identity, Panel, Rule, Series, Statement
-from gibbsite.verify.numerics import law, limit, line, on, order, settled
+from gibbsite.verify.numerics import law, limit, line, mixture, on, order, settled
 
 MOVES = 2**13  # from each state
 STEPS = (0.2, 0.1, 0.05)  # of leapfrog, over one unit of time
@@ -100,7 +100,7 @@ def gibbs_is_metropolis() -> Comparison:
 
 def hmc_energy_error() -> Comparison:
     """Leapfrog over a fixed time from all points (x, v) of a grid, for two unequal Gaussians on a line; the step is halved twice."""
-    energy = GaussianMixture([[1.2], [-1.4]], [0.9, 0.7], [0.35, 0.65])
+    energy = mixture((1.2, -1.4), (0.9, 0.7), (0.35, 0.65))
     place, kick = (axis.ravel() for axis in np.meshgrid(line(-8, 8, 321), line(-7, 7, 141), indexing="ij"))
     one, scale = law(energy, line(-8, 8, 321)), as_float(1.0)
     shares = np.outer(one.shares, _gaussian(line(-7, 7, 141)[:, 0])).ravel()
@@ -158,7 +158,7 @@ IDENTITIES = (
         field=Field.CHAINS,
         formula="min(1, p(y) q(x|y) / p(x) q(y|x)) = 1  for q(y|x) = p(y_i | rest)",
         conditions="y differs from x at site i alone.",
-        source="Gelman, Stat. Sci. 7, 1992; Brooks et al., Handbook of MCMC, 2011, section 1.12.5",
+        source="Hastings, Biometrika 57, 1970; Geman & Geman, IEEE PAMI 6, 1984; Brooks et al., Handbook of MCMC, 2011, chapter 1",
         check=gibbs_is_metropolis,
         rule=lambda gain, there, back: np.exp(np.minimum(0, gain + back - there)),
         twin=lambda gain, there, back: np.exp(np.minimum(0, gain)),
@@ -171,7 +171,7 @@ IDENTITIES = (
         field=Field.CHAINS,
         formula="<D> = Var(D) / 2  and  rms(D) = O(h^2)  for D = H(end) - H(start)",
         conditions="The start follows exp(-H), so that <exp(-D)> = 1; the next term is a third cumulant.",
-        source="Creutz, Phys. Rev. D 38, 1988; Neal, arXiv 1206.1901, section 4",
+        source="Creutz, Phys. Rev. D 38, 1988; Neal, arXiv 1206.1901",
         check=hmc_energy_error,
         rule=lambda variance: variance / 2,
         twin=lambda variance: variance,

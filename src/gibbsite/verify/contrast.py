@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Normal, Reals, as_float, draw, log_prob
+from gibbsite.core import AbstractEnergy, AbstractSpace, Reals, as_float, draw, log_prob
 from gibbsite.core.energy import Scalar
 from gibbsite.energies import DoubleWell, GaussianMixture, Offset
 from gibbsite.energies.wells import LOG_Z
 from gibbsite.objectives import NoiseContrastive, NonSaturating, Wasserstein
 from gibbsite.testing.objective import Shifted
 from gibbsite.verify.identity import Comparison, Field, Findings, Identity, Panel, Rule, Series, Statement
-from gibbsite.verify.numerics import Law, averaged, law, limit, line, on, settled
+from gibbsite.verify.numerics import Law, averaged, bell, law, limit, line, mixture, on, settled
 
 
 class _Bell(AbstractEnergy):
@@ -35,7 +35,7 @@ class _Bell(AbstractEnergy):
 
 
 def _narrow() -> GaussianMixture:
-    return GaussianMixture([[-1.2], [1.4]], [0.6, 0.9], [0.7, 0.3])
+    return mixture((-1.2, 1.4), (0.6, 0.9), (0.7, 0.3))
 
 
 def _contrasted(energy: AbstractEnergy, data: Law, noise: AbstractEnergy, ratio: Array | float) -> Array:
@@ -50,7 +50,7 @@ def _contrasted(energy: AbstractEnergy, data: Law, noise: AbstractEnergy, ratio:
 def nce_to_likelihood() -> Comparison:
     """A Gaussian model (with its own constant) of a mixture, against wide noise: the gradients of three parameters by quadrature."""
     x = line(-12, 12, 2401)
-    data, noise = law(_narrow(), x), Normal(as_float([0.0]), as_float([2.0]))
+    data, noise = law(_narrow(), x), bell(0.0, 2.0)
     params = as_float([0.2, 0.8, 0.5 * math.log(2 * math.pi / 0.8) + 0.2**2 / 1.6])
 
     def gradient(ratio: Array) -> Array:
@@ -79,7 +79,7 @@ def nce_to_likelihood() -> Comparison:
 
 def _spread(ratio: int, key: Array, *, repeats: int = 768, rows: int = 512) -> np.ndarray:
     """Estimates of (place, width, log_z) from data N(0, 1) against as much noise of the same law, by Newton's method."""
-    unit = Normal(as_float([0.0]), as_float([1.0]))
+    unit = bell(0.0, 1.0)
     objective = NoiseContrastive(unit, ratio)
     start = as_float([0.0, 1.0, 0.5 * math.log(2 * math.pi)])
 
@@ -125,7 +125,7 @@ def nce_efficiency() -> Comparison:
 def nce_constant() -> Comparison:
     """A double well whose log Z is known to 17 digits: the population's loss against a wide Gaussian, as its constant moves."""
     x = line(-6, 6, 2401)
-    data, noise = law(DoubleWell(), x), Normal(as_float([0.0]), as_float([2.0]))
+    data, noise = law(DoubleWell(), x), bell(0.0, 2.0)
 
     def at(constant: Array) -> Array:
         return _contrasted(Offset(DoubleWell(), constant), data, noise, 1.0)
@@ -159,7 +159,7 @@ class _Ratio(eqx.Module):
 
 def optimal_critic() -> Comparison:
     """A mixture as data, a Gaussian as the generator's law: the library's critic loss on 2^15 draws of each, and quadrature."""
-    data, drawn = _narrow(), Normal(as_float([0.3]), as_float([1.4]))
+    data, drawn = _narrow(), bell(0.3, 1.4)
     one, two = (
         jax.jit(jax.vmap(lambda k, e=e: draw(e, key=k)))(jax.random.split(jax.random.key(n), 2**15)) for n, e in enumerate((data, drawn))
     )
@@ -201,7 +201,7 @@ def _population(critic: Any, points: np.ndarray, p: np.ndarray, q: np.ndarray) -
 def wasserstein_critic() -> Comparison:
     """Two Gaussians on a line of other places and widths: the best critic of slope 1 by their distribution functions."""
     x = line(-12, 14, 5201)
-    p, q = (law(Normal(as_float([m]), as_float([s])), x) for m, s in ((1.5, 0.7), (0.0, 1.3)))
+    p, q = (law(bell(m, s), x) for m, s in ((1.5, 0.7), (0.0, 1.3)))
     cell = float(x[1, 0] - x[0, 0])
     below = np.cumsum(p.shares) - p.shares / 2, np.cumsum(q.shares) - q.shares / 2
     slope = np.sign(below[1] - below[0])
@@ -250,7 +250,7 @@ IDENTITIES = (
         field=Field.CONTRAST,
         formula="grad of the NCE loss -> E_data grad U - E_p grad U  for ever more noise",
         conditions="The noise lives wherever the data do; U holds its own constant and is normalised at this point.",
-        source="Gutmann & Hyvarinen, JMLR 13, 2012, theorem 3 and corollary; Mnih & Teh, arXiv 1206.6426, eq. 10",
+        source="Gutmann & Hyvarinen, JMLR 13, 2012; Mnih & Teh, arXiv 1206.6426",
         check=nce_to_likelihood,
         rule=lambda data, model: data - model,
         twin=lambda data, model: data,
@@ -263,7 +263,7 @@ IDENTITIES = (
         field=Field.CONTRAST,
         formula="n Var(theta) = (1 + 1/ratio) / Fisher information,  ratio draws of noise for each example; and log Z is learned",
         conditions="The noise has the law of the data, which the model contains; n large.",
-        source="Gutmann & Hyvarinen, JMLR 13, 2012, corollary 7",
+        source="Gutmann & Hyvarinen, JMLR 13, 2012",
         check=nce_efficiency,
         rule=lambda ratio: 1 + 1 / ratio,
         twin=lambda ratio: 1.0,
@@ -276,7 +276,7 @@ IDENTITIES = (
         field=Field.CONTRAST,
         formula="argmin over c of the NCE loss of U + c  is  c = log Z",
         conditions="exp(-U)/Z is the law of the data.",
-        source="Gutmann & Hyvarinen, JMLR 13, 2012, theorem 1",
+        source="Gutmann & Hyvarinen, JMLR 13, 2012",
         check=nce_constant,
         rule=lambda log_z: log_z,
         twin=lambda log_z: 0.9 * log_z,
@@ -301,7 +301,7 @@ IDENTITIES = (
         field=Field.CONTRAST,
         formula="max over |c'| <= 1 of E_p c - E_q c = int |F_p - F_q| dx;  q exp(c)/Z is not p",
         conditions="One axis; F are distribution functions.",
-        source="Vallender 1974; Arjovsky, Chintala & Bottou, arXiv 1701.07875, eq. 2; Carbone, arXiv 2406.13661, section 3",
+        source="Vallender 1974; Arjovsky, Chintala & Bottou, arXiv 1701.07875; Carbone, arXiv 2406.13661",
         check=wasserstein_critic,
         rule=lambda p, q: np.abs(p - q),
         twin=lambda p, q: (p - q) ** 2,

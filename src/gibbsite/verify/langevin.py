@@ -11,10 +11,10 @@ from jaxtyping import Array, Float, Key
 from scipy.linalg import eigh_tridiagonal
 
 from gibbsite.core import AbstractKernel, as_float, draw
-from gibbsite.energies import Gaussian, GaussianMixture
+from gibbsite.energies import Gaussian
 from gibbsite.samplers import MALA, ULA
 from gibbsite.verify.identity import Comparison, Field, Findings, Identity, Panel, Rule, Series, Statement
-from gibbsite.verify.numerics import averaged, law, limit, line, on, order, settled
+from gibbsite.verify.numerics import averaged, law, limit, line, mixture, on, order, settled
 
 TESTS = {"x": lambda x: x, "x^2": lambda x: x**2, "x^3": lambda x: x**3, "sin 2x": lambda x: jnp.sin(2 * x)}
 RATE, SHIFT = 2.0, 1.0  # of the Gaussian whose mean relaxes
@@ -25,7 +25,7 @@ CURVATURE, STEPS = 1.5, (0.1, 0.2, 0.4)  # of the Gaussian that unadjusted steps
 
 def stationary_law() -> Comparison:
     """The generator of the dynamics has mean zero under exp(-U)/Z, on two unequal Gaussians, for four test functions."""
-    energy = GaussianMixture([[-1.2], [1.4]], [0.6, 0.9], [0.7, 0.3])
+    energy = mixture((-1.2, 1.4), (0.6, 0.9), (0.7, 0.3))
     held = law(energy, line(-9, 9))
     x = held.points[:, 0]
     slope = on(lambda y: jax.grad(lambda z: energy(z[None]))(y), x)
@@ -132,7 +132,7 @@ IDENTITIES = (
         field=Field.LANGEVIN,
         formula="dx = -grad U dt + sqrt(2) dW:  E_p[Laplace f - grad U . grad f] = 0  for p = exp(-U)/Z",
         conditions="U grows fast enough that no mass escapes; f grows no faster than a polynomial.",
-        source="Risken, The Fokker-Planck Equation, 1989, section 5.2; Carbone, arXiv 2406.13661, section 4",
+        source="Risken, The Fokker-Planck Equation, 1989; Carbone, arXiv 2406.13661",
         check=stationary_law,
         rule=lambda slope, first, second: second - slope * first,
         twin=lambda slope, first, second: second / 2 - slope * first,
@@ -145,7 +145,7 @@ IDENTITIES = (
         field=Field.LANGEVIN,
         formula="KL(p_t|p) = KL(p_0|p) exp(-2 lambda t)",
         conditions="p is Gaussian with precision lambda, p_0 the same law shifted; in general it is an upper bound (log-Sobolev).",
-        source="Bakry & Emery 1985; Pavliotis, Stochastic Processes and Applications, 2014, section 4.5",
+        source="Bakry & Emery 1985; Pavliotis, Stochastic Processes and Applications, 2014",
         check=kl_decay,
         rule=lambda start, rate, t: start * np.exp(-2 * rate * t),
         twin=lambda start, rate, t: start * np.exp(-rate * t),
@@ -158,7 +158,7 @@ IDENTITIES = (
         field=Field.LANGEVIN,
         formula="E x^2 = 1 / (a (1 - h a / 2))  by ULA,  1 / a  by MALA; the KL of the bias is of order h^2",
         conditions="U = a x^2 / 2 and h a < 2; in general the bias of moments is of order h.",
-        source="Roberts & Tweedie, Bernoulli 2, 1996; Vempala & Wibisono, arXiv 1903.08568, example 3",
+        source="Roberts & Tweedie, Bernoulli 2, 1996; Vempala & Wibisono, arXiv 1903.08568",
         check=ula_bias,
         rule=lambda precision, h: 1 / (precision * (1 - h * precision / 2)),
         twin=lambda precision, h: 1 / precision,

@@ -7,16 +7,15 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Binary, Geometric, Normal, Reals, as_float, draw, log_prob
+from gibbsite.core import AbstractEnergy, AbstractSpace, Binary, Geometric, Reals, as_float, draw, log_prob
 from gibbsite.core.energy import Scalar
-from gibbsite.energies import GaussianMixture
 from gibbsite.objectives import PersistentContrastiveDivergence
 from gibbsite.samplers import ULA, BlockGibbs
 from gibbsite.testing import problems
 from gibbsite.testing.objective import Shifted
 from gibbsite.thermo import anneal
 from gibbsite.verify.identity import Comparison, Field, Findings, Identity, Panel, Rule, Series, Statement
-from gibbsite.verify.numerics import averaged, law, on, settled
+from gibbsite.verify.numerics import averaged, bell, law, mixture, on, settled
 
 LEGS = np.array([0, 1, 2, 4, 8, 16, 32, 64, 128])
 SHARES = np.array([5, 1, 0, 2, 0, 7, 0, 0, 1, 0, 0, 3, 0, 0, 2, 0]) / 21  # of the data on 16 states
@@ -89,13 +88,13 @@ class _TwoModes(AbstractEnergy):
 def pcd_drift() -> Comparison:
     """Two modes twelve widths apart: walkers that start as the model, data of other masses, 80 steps of the log-odds alone."""
     start, rate, steps = 1.0, 0.02, 80
-    truth = GaussianMixture([[-6.0], [6.0]], [1.0, 1.0], [0.25, 0.75])
+    truth = mixture((-6.0, 6.0), (1.0, 1.0), (0.25, 0.75))
     key = jax.random.key(0)
     data = jax.jit(jax.vmap(lambda k: draw(truth, key=k)))(jax.random.split(key, 2000))
-    own = GaussianMixture([[-6.0], [6.0]], [1.0, 1.0], [1.0, float(np.exp(-start))])
+    own = mixture((-6.0, 6.0), (1.0, 1.0), (1.0, float(np.exp(-start))))
     born = jax.jit(jax.vmap(lambda k: draw(own, key=k)))(jax.random.split(jax.random.key(1), 1000))
     objective = PersistentContrastiveDivergence(ULA(as_float(0.1)), chains=1000)
-    walkers = objective.init(Shifted(_TwoModes(start)), born, key=key)
+    walkers = objective.init(Shifted(_TwoModes(as_float(start))), born, key=key)
     parts, static = eqx.partition(walkers, eqx.is_array)
 
     def update(carry: tuple, key: Array) -> tuple[tuple, Array]:
@@ -128,7 +127,7 @@ def pcd_drift() -> Comparison:
 
 def weighted_gradient() -> Comparison:
     """Unadjusted walkers along a path of Gaussians that narrow: E dU/dk and E dU/dm by their weights, against the end's own law."""
-    base, target = Normal(as_float([0.0]), as_float([1.0])), Normal(as_float([0.5]), as_float([0.5]))
+    base, target = bell(0.0, 1.0), bell(0.5, 0.5)
     found = anneal(Geometric(base, target), ULA(as_float(0.1)), walkers=2**15, times=np.linspace(0, 1, 9), key=jax.random.key(3))
     x = np.asarray(found.positions, np.float64)[:, 0]
     slopes = np.stack([x**2 / 2, x], axis=1)  # of x^2 k / 2 - m x, but for signs
@@ -190,7 +189,7 @@ IDENTITIES = (
         field=Field.LEARNING,
         formula="E_data grad U - E_{data P^k} grad U  ->  E_data grad U - E_p grad U = -grad E_data log p  for k to infinity",
         conditions="P keeps p and mixes; the gap falls with its second eigenvalue.",
-        source="Hinton, Neural Computation 14, 2002; Bengio & Delalleau, Neural Computation 21, 2009; Carbone, arXiv 2406.13661, section 3",
+        source="Hinton, Neural Computation 14, 2002; Bengio & Delalleau, Neural Computation 21, 2009; Carbone, arXiv 2406.13661",
         check=contrastive_divergence,
         rule=lambda data, model: data - model,
         twin=lambda data, model: data + model,
@@ -202,7 +201,7 @@ IDENTITIES = (
         field=Field.LEARNING,
         formula="z' = z + r (f - p),  f the share of the walkers, p of the data in the second mode, whatever z is",
         conditions="Modes so far apart that no walker crosses; U = -log(e^{-|x-a|^2/2} + e^{-|x-b|^2/2 - z}); gradient descent at rate r.",
-        source="Carbone, Hua, Coste & Vanden-Eijnden, arXiv 2305.19414, section 4.1",
+        source="Carbone, Hua, Coste & Vanden-Eijnden, arXiv 2305.19414",
         check=pcd_drift,
         rule=lambda rate, walkers, data, z: rate * (walkers - data),
         twin=lambda rate, walkers, data, z: rate * (1 / (1 + np.exp(z)) - data),
@@ -215,7 +214,7 @@ IDENTITIES = (
         field=Field.LEARNING,
         formula="E_p[f] = <f exp(A)> / <exp(A)>,  A = -W along the way, at any step size",
         conditions="The protocol does not depend on these walkers; the ratio is consistent, its bias is of order 1/N.",
-        source="Carbone et al., arXiv 2305.19414, proposition 1; Carbone, arXiv 2406.13661, section 5",
+        source="Carbone et al., arXiv 2305.19414; Carbone, arXiv 2406.13661",
         check=weighted_gradient,
         rule=lambda weights: weights,
         twin=np.ones_like,

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, Estimate, Evidence
+from gibbsite.core import AbstractEnergy, Estimate, Evidence, Normal, as_float
+from gibbsite.energies import GaussianMixture
 
 ROUNDING = 1e-11  # of double precision after sums over a grid, relative
 
@@ -25,6 +26,16 @@ def averaged(rows: Any) -> Estimate:
     """The mean of independent rows, column by column."""
     numbers = np.asarray(rows, np.float64)
     return Estimate(numbers.mean(axis=0), numbers.std(axis=0, ddof=1) / np.sqrt(len(numbers)), ess=float(len(numbers)))
+
+
+def bell(place: float, width: float) -> Normal:
+    """A Gaussian on a line."""
+    return Normal(as_float([place]), as_float([width]))
+
+
+def mixture(places: Sequence[float], widths: Sequence[float], shares: Sequence[float]) -> GaussianMixture:
+    """Gaussians on a line."""
+    return GaussianMixture(as_float(places)[:, None], as_float(widths), as_float(shares))
 
 
 def on(fn: Callable[..., Array], *points: Any) -> Float[np.ndarray, "n *s"]:

@@ -47,7 +47,7 @@ def rbm_hopfield() -> Comparison:
     count, n = PATTERNS.shape
     # Of a GaussianRBM the reals are the units summed out, and its bits are the spins s = 2 h - 1.
     weights = 2 * PATTERNS / math.sqrt(n)
-    machine = GaussianRBM(weights, -weights.sum(axis=1) / 2, np.zeros(n), np.zeros(count))
+    machine = GaussianRBM(*map(as_float, (weights, -weights.sum(axis=1) / 2, np.zeros(n), np.zeros(count))))
     bits = problems.states(Binary((n,)))
     memory = on(hebb(PATTERNS), 2 * np.asarray(bits) - 1)
     axis = np.linspace(-12, 12, 161)
@@ -72,7 +72,7 @@ def hopfield_attention() -> Comparison:
     """Five patterns in three dimensions, beta = 2.5: a step down the slope of the library's energy, from 64 queries."""
     rng = np.random.default_rng(10)
     patterns, queries, beta = rng.normal(size=(5, 3)), rng.normal(size=(64, 3)), 2.5
-    memory = DenseHopfield(patterns, beta)
+    memory = DenseHopfield(as_float(patterns), as_float(beta))
     left = queries - on(jax.grad(memory), queries)
 
     def compare(rule: Rule) -> Findings:
@@ -174,7 +174,7 @@ IDENTITIES = (
         field=Field.PHYSICS,
         formula="F(v) = -log sum_h exp(-E(v, h)) = -a.v - sum_j log(1 + exp(b_j + (v W)_j))",
         conditions="Hidden units do not see each other.",
-        source="Smolensky 1986; Hinton, A practical guide to training RBMs, 2010, eq. 25",
+        source="Smolensky 1986; Hinton, A practical guide to training RBMs, 2010",
         check=rbm_marginal,
         rule=lambda joint: -logsumexp(-joint, axis=1),
         twin=lambda joint: joint.min(axis=1),
@@ -225,7 +225,7 @@ IDENTITIES = (
         field=Field.PHYSICS,
         formula="log Z_L / L^2 -> log(sqrt 2 cosh 2K) + (1/pi) int_0^{pi/2} log(1 + sqrt(1 - k^2 sin^2 a)) da,  k = 2 sinh 2K / cosh^2 2K",
         conditions="Square lattice, no field; corrections fall exponentially off the critical point, as 1/L^2 at it.",
-        source="Onsager, Phys. Rev. 65, 1944, eq. 109b; Kaufman, Phys. Rev. 76, 1949",
+        source="Onsager, Phys. Rev. 65, 1944; Kaufman, Phys. Rev. 76, 1949",
         check=onsager_limit,
         rule=onsager,
         twin=lambda coupling: onsager(coupling, 1.0),

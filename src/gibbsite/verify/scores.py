@@ -14,7 +14,7 @@ from gibbsite.objectives import DenoisingScoreMatching
 from gibbsite.testing import problems
 from gibbsite.testing.objective import Shifted
 from gibbsite.verify.identity import Comparison, Field, Findings, Identity, Panel, Rule, Series, Statement
-from gibbsite.verify.numerics import Law, averaged, law, line, on, settled
+from gibbsite.verify.numerics import Law, averaged, law, line, mixture, on, settled
 
 SIGMA = 0.5  # of the noise that scores are matched under
 APART = (2.0, 4.0, 6.0, 8.0)  # half the distance of two modes
@@ -22,7 +22,7 @@ APART = (2.0, 4.0, 6.0, 8.0)  # half the distance of two modes
 
 def _data() -> GaussianMixture:
     """Two Gaussians on a line, unequal in every way."""
-    return GaussianMixture([[-1.2], [1.4]], [0.6, 0.9], [0.7, 0.3])
+    return mixture((-1.2, 1.4), (0.6, 0.9), (0.7, 0.3))
 
 
 def _score(energy: AbstractEnergy, x: np.ndarray) -> np.ndarray:
@@ -62,7 +62,7 @@ def denoising() -> Comparison:
     truth, x = _data(), line(-10, 10, 4001)
     noised = GaussianMixture(truth.means, jnp.hypot(truth.scales, SIGMA), truth.weights)
     models = [Gaussian([0.3], [[0.5]]), Gaussian([-0.5], [[1.2]])]
-    objective = DenoisingScoreMatching(SIGMA)
+    objective = DenoisingScoreMatching(as_float(SIGMA))
 
     def losses(key: Array) -> Array:
         rows, noise = jax.random.split(key)
@@ -111,7 +111,7 @@ def sliced() -> Comparison:
 
 def _far(half: float, share: float) -> tuple[Law, np.ndarray]:
     """Two unit Gaussians at -half and half, the second of this share, and their score."""
-    energy, x = GaussianMixture([[-half], [half]], [1.0, 1.0], [1 - share, share]), line(-16, 16, 3201)
+    energy, x = mixture((-half, half), (1.0, 1.0), (1 - share, share)), line(-16, 16, 3201)
     return law(energy, x), _score(energy, x)
 
 
@@ -146,7 +146,7 @@ IDENTITIES = (
         field=Field.SCORES,
         formula="E[|s|^2 / 2 + div s] = E|s - grad log p|^2 / 2 - E|grad log p|^2 / 2",
         conditions="s is continuous and p s vanishes at infinity; of ReLU networks s jumps, and derivatives miss the jumps.",
-        source="Hyvarinen, JMLR 6, 2005, theorem 1; Carbone, arXiv 2406.13661, section 3",
+        source="Hyvarinen, JMLR 6, 2005, theorem 1; Carbone, arXiv 2406.13661",
         check=score_matching,
         rule=lambda score, turn: score**2 / 2 + turn,
         twin=lambda score, turn: score**2 + turn,
@@ -159,7 +159,7 @@ IDENTITIES = (
         field=Field.SCORES,
         formula="E|s(y) - (x - y)/sigma^2|^2 / 2 = E|s(y) - grad log p_sigma(y)|^2 / 2 + constant,  y = x + sigma noise",
         conditions="The noise is Gaussian; the constant is the same for every s.",
-        source="Vincent, Neural Computation 23, 2011, eq. 11",
+        source="Vincent, Neural Computation 23, 2011",
         check=denoising,
         rule=lambda: "noised",
         twin=lambda: "clean",
@@ -172,7 +172,7 @@ IDENTITIES = (
         field=Field.SCORES,
         formula="E_v[v' (grad s) v + (v . s)^2 / 2] = div s + |s|^2 / 2",
         conditions="E[v v'] is the identity: signs or unit normals, not unit vectors.",
-        source="Song, Garg, Shi & Ermon, arXiv 1905.07088, eq. 8",
+        source="Song, Garg, Shi & Ermon, arXiv 1905.07088",
         check=sliced,
         rule=lambda signs: signs,
         twin=lambda signs: signs / np.sqrt(signs.shape[1]),
@@ -185,7 +185,7 @@ IDENTITIES = (
         field=Field.SCORES,
         formula="E|s_q - s_p|^2 -> 0  while  KL(p|q) -> sum_k p_k log(p_k / q_k)  for modes far apart",
         conditions="p and q have the same modes, with shares p_k and q_k.",
-        source="Wenliang & Kanagawa, arXiv 2008.10087; Carbone, arXiv 2406.13661, section 3",
+        source="Wenliang & Kanagawa, arXiv 2008.10087; Carbone, arXiv 2406.13661",
         check=blind_to_masses,
         rule=lambda p, q: float(np.sum(p * np.log(p / q))),
         twin=lambda p, q: float(np.sum(q * np.log(q / p))),

@@ -17,13 +17,13 @@ from gibbsite.models.probability_flow import divergence
 from gibbsite.nets import TimedMLP
 from gibbsite.objectives import join, split
 from gibbsite.verify.identity import Comparison, Field, Findings, Identity, Panel, Rule, Series, Statement
-from gibbsite.verify.numerics import averaged, line, on, settled
+from gibbsite.verify.numerics import averaged, line, mixture, on, settled
 
 LEGS = 100  # of a fourth-order integration that stands for the exact one
 
 
 def _mixture() -> GaussianMixture:
-    return GaussianMixture([[0.9], [-1.1]], [0.5, 0.25], [0.55, 0.45])
+    return mixture((0.9, -1.1), (0.5, 0.25), (0.55, 0.45))
 
 
 def _noised(mixture: GaussianMixture, alpha: Any, sigma: Any) -> GaussianMixture:
@@ -87,7 +87,7 @@ def _carried(field: AbstractField, x: Float[np.ndarray, "n 1"], start: float) ->
 def continuous_change() -> Comparison:
     """A random network as the velocity on a line: the density by its divergence, and by the spacing of carried points."""
     field = FreeField(TimedMLP(1, (16,), 1, waves=2, key=jax.random.key(5)))
-    schedule, x = Cosine(0.05), line(-7, 7, 701)
+    schedule, x = Cosine(as_float(0.05)), line(-7, 7, 701)
     cell = float(x[1, 0] - x[0, 0])
     ends, met = _carried(field, x, float(schedule.angle(schedule.t_min)))
     library = on(ProbabilityFlow(field, schedule, 1, 48), x[::50])
@@ -142,7 +142,7 @@ def shared_marginals() -> Comparison:
         return jax.grad(_law_at)(angle, y), score(y)[0], jax.jacfwd(score)(y)[0, 0]
 
     change, score, turn = (np.asarray(a) for a in jax.jit(jax.vmap(jax.vmap(parts, (0, None)), (None, 0)))(as_float(x), as_float(angles)))
-    schedule = Cosine(0.05)
+    schedule = Cosine(as_float(0.05))
     model = Diffusion(_Exact(_mixture(), schedule), 1, schedule)
     truth = -on(_noised(_mixture(), schedule.alpha(0.05), schedule.sigma(0.05)), x)
     flows = [-on(ProbabilityFlow(model.field, schedule, 1, steps), x) for steps in (24, 48)]
@@ -240,7 +240,7 @@ IDENTITIES = (
         field=Field.TRANSPORT,
         formula="log q(T(z)) = log N(z; 0, I) - log |det dT/dz|",
         conditions="T is smooth with a smooth inverse.",
-        source="Rezende & Mohamed, arXiv 1505.05770, eq. 5; Papamakarios et al., arXiv 1912.02762, eq. 3",
+        source="Rezende & Mohamed, arXiv 1505.05770, eq. 5; Papamakarios et al., arXiv 1912.02762",
         check=change_of_variables,
         rule=lambda base, volume: base - volume,
         twin=lambda base, volume: base + volume,
@@ -276,7 +276,7 @@ IDENTITIES = (
         field=Field.TRANSPORT,
         formula="score(x, t) = -grad U_t(x)",
         conditions="The network is an energy; a free vector field has a curl, and no energy.",
-        source="Salimans & Ho, Should EBMs model the energy or the score?, ICLR workshop 2021; Carbone, arXiv 2406.13661, section 3",
+        source="Salimans & Ho, Should EBMs model the energy or the score?, ICLR workshop 2021; Carbone, arXiv 2406.13661",
         check=score_is_a_slope,
         rule=lambda slopes: -slopes,
         twin=lambda slopes: slopes,
@@ -288,7 +288,7 @@ IDENTITIES = (
         field=Field.TRANSPORT,
         formula="d p_t/dt = -div(v p_t)  for  v(x, t) = E[x_1 - x_0 | x_t = x],  x_t = (1 - t) x_0 + t x_1",
         conditions="0 < t < 1; x_0 and x_1 are independent here, and need not be.",
-        source="Albergo, Boffi & Vanden-Eijnden, arXiv 2303.08797, theorem 6; Lipman et al., arXiv 2210.02747, theorem 1",
+        source="Albergo, Boffi & Vanden-Eijnden, arXiv 2303.08797; Lipman et al., arXiv 2210.02747, theorem 1",
         check=interpolant,
         rule=lambda x0, x1: x1 - x0,
         twin=lambda x0, x1: x1,

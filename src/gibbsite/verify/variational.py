@@ -10,12 +10,11 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import minimize
 
-from gibbsite.core import Marginal, Normal, as_float, log_prob, need
-from gibbsite.energies import GaussianMixture
+from gibbsite.core import Marginal, as_float, log_prob, need
 from gibbsite.models import VAE
 from gibbsite.models.vae import FLOOR
 from gibbsite.verify.identity import Comparison, Field, Findings, Identity, Panel, Rule, Series, Statement
-from gibbsite.verify.numerics import Law, law, line, on, settled
+from gibbsite.verify.numerics import Law, bell, law, line, mixture, on, settled
 
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(4)  # exact for what is quadratic in z
 GRID = np.stack(np.meshgrid(NODES, NODES, indexing="ij"), -1).reshape(-1, 2)
@@ -161,8 +160,8 @@ def _fitted(target: Law, start: tuple[float, float], *, forward: bool) -> tuple[
 
 def kl_directions() -> Comparison:
     """Two modes far apart, and the nearest Gaussians: started wide, and started at the heavier mode."""
-    mixture = GaussianMixture([[-5.0], [5.0]], [0.5, 0.8], [0.35, 0.65])
-    target = law(mixture, line(-12, 12, 2401))
+    both = mixture((-5.0, 5.0), (0.5, 0.8), (0.35, 0.65))
+    target = law(both, line(-12, 12, 2401))
     x = target.points[:, 0]
     mean = float(target.mean(x))
     moments = (mean, math.sqrt(float(target.mean((x - mean) ** 2))))
@@ -177,7 +176,7 @@ def kl_directions() -> Comparison:
             Statement("KL(q|p) there = -log share of the mode", settled(seek[2], 1e-8), settled(-math.log(0.65))),
         ]
         shown = x[::20, None]
-        curves = [np.exp(-on(Normal(as_float([m]), as_float([s])), shown)) / (s * np.sqrt(2 * np.pi)) for m, s, _ in (cover, seek)]
+        curves = [np.exp(-on(bell(m, s), shown)) / (s * np.sqrt(2 * np.pi)) for m, s, _ in (cover, seek)]
         series = (
             Series("the law", shown[:, 0], np.exp(target.log_density())[::20]),
             Series("min KL(p|q), covering", shown[:, 0], curves[0], joined=True),
@@ -195,7 +194,7 @@ IDENTITIES = (
         field=Field.VARIATIONAL,
         formula="log p(x) - ELBO(x) = KL(q(z|x) | p(z|x)) = F[q] - F,  F = -log p(x)",
         conditions="q lives where the posterior does; the energy is U(z) = -log p(x, z) at this x.",
-        source="Jordan et al., Mach. Learn. 37, 1999; Kingma & Welling, arXiv 1312.6114, eq. 1; Carbone, arXiv 2406.13661, section 3",
+        source="Jordan et al., Mach. Learn. 37, 1999; Kingma & Welling, arXiv 1312.6114, eq. 1; Carbone, arXiv 2406.13661",
         check=elbo_gap,
         rule=lambda log_p, guess, posterior: log_p - _kl(guess, posterior),
         twin=lambda log_p, guess, posterior: log_p - _kl(posterior, guess),
