@@ -107,9 +107,9 @@ def test_a_record_shows_the_worst_point() -> None:
 def test_limits_and_orders() -> None:
     steps = np.array([0.4, 0.2, 0.1])
     found = limit(list(3 + 2 * steps + steps**2))
-    assert abs(found.value - 3) < 5.6 * found.stderr < 0.3
+    assert abs(found.value - 3) < 5.6 * found.stderr < 0.5
     power = order(list(steps**2 + steps**3))
-    assert abs(power.value - 2) < 5.6 * power.stderr < 0.5
+    assert abs(power.value - 2) < 5.6 * power.stderr < 1
 
 
 def fake(name: str, calls: list[str], **changes) -> Identity:

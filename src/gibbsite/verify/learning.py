@@ -1,5 +1,7 @@
 """Learning by likelihood: what the gradients of contrastive divergence and its relatives are, and where they drift."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,7 +9,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Binary, Geometric, Reals, as_float, draw, log_prob
+from gibbsite.core import AbstractEnergy, AbstractSpace, Binary, Estimate, Geometric, Reals, as_float, draw, log_prob
 from gibbsite.core.energy import Scalar
 from gibbsite.objectives import PersistentContrastiveDivergence
 from gibbsite.samplers import ULA, BlockGibbs
@@ -24,7 +26,7 @@ CHAINS = 2**14
 
 def _block_gibbs() -> np.ndarray:
     """Transitions of the visible bits of a small machine: hidden bits given visible, then visible given hidden, summed exactly."""
-    machine = problems.rbm().energy
+    machine: Any = problems.rbm().energy
     visible, hidden = (jnp.asarray(problems.states(Binary((n,)))) for n in (4, 3))
     up = on(lambda v: jax.vmap(lambda h: log_prob(machine.hidden_given(v), h))(hidden), visible)
     down = on(lambda h: jax.vmap(lambda v: log_prob(machine.visible_given(h), v))(visible), hidden)
@@ -157,7 +159,8 @@ def walker_drift() -> Comparison:
     """U = k x^2 / 2 at its optimum: one plain step of k driven by N exact walkers, 200,000 times, weights of the drivers and of others."""
     sizes, repeats, rate, curvature = (10, 20, 40), 200_000, 2e-3, 1.0
     rng = np.random.default_rng(5)
-    drivers, others = [], []
+    drivers: list[Estimate] = []
+    others: list[Estimate] = []
     for n in sizes:
         driving, held = (rng.normal(size=(repeats, n)) ** 2 / 2 for _ in range(2))  # dU/dk = x^2 / 2, of mean 1/2 and variance 1/2
         change = -rate * (0.5 - driving.mean(axis=1))  # gradient: mean over data less mean over walkers

@@ -65,10 +65,13 @@ def line(low: float, high: float, n: int = 2001) -> Float[np.ndarray, "n 1"]:
     return np.linspace(low, high, n)[:, None]
 
 
-def law(energy: AbstractEnergy, points: Any, beta: float = 1.0) -> Law:
-    """The law of `beta U` on these points; of one axis by the trapezoid rule, of states of a discrete space by their sum."""
-    points = np.asarray(points)
-    energies = beta * on(energy, points)
+def law(energy: AbstractEnergy, points: Any) -> Law:
+    """The law of an energy on these points."""
+    return weighed(np.asarray(points), on(energy, points))
+
+
+def weighed(points: np.ndarray, energies: np.ndarray) -> Law:
+    """The law of energies at points: of one axis by the trapezoid rule, of states of a discrete space by their sum."""
     cell = float(points[1, 0] - points[0, 0]) if points.shape[1:] == (1,) else 1.0
     logs = np.log(cell) - energies
     log_z = float(np.logaddexp.reduce(logs))

@@ -1,6 +1,7 @@
 """Machines and lattices: hidden units summed out, memories, and phase transitions."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +26,7 @@ SIZES = (4000, 8000, 16000)  # of the mean field
 
 def rbm_marginal() -> Comparison:
     """A machine of four visible and three hidden bits: the energy that the library gives, against its joint energies."""
-    machine = problems.rbm().energy
+    machine: Any = problems.rbm().energy
     hidden = jnp.asarray(problems.states(Binary((3,))))
     visible = problems.states(machine.space)
     joint = on(lambda v: jax.vmap(lambda h: machine.joint(v, h))(hidden), visible)

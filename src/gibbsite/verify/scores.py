@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from gibbsite.core import AbstractEnergy, Reals, draw
+from gibbsite.core import AbstractEnergy, Reals, as_float, draw
 from gibbsite.energies import Gaussian, GaussianMixture, NeuralEnergy
 from gibbsite.nets import MLP
 from gibbsite.objectives import DenoisingScoreMatching
 from gibbsite.testing import problems
 from gibbsite.testing.objective import Shifted
 from gibbsite.verify.identity import Comparison, Field, Findings, Identity, Panel, Rule, Series, Statement
-from gibbsite.verify.numerics import Law, averaged, law, line, mixture, on, settled
+from gibbsite.verify.numerics import averaged, law, line, mixture, on, settled, weighed
 
 SIGMA = 0.5  # of the noise that scores are matched under
 APART = (2.0, 4.0, 6.0, 8.0)  # half the distance of two modes
@@ -40,7 +40,7 @@ def score_matching() -> Comparison:
     x = line(-9, 9, 4001)
     data = law(_data(), x)
     own, key = _score(_data(), x), jax.random.key(3)
-    smooth, kinked = (NeuralEnergy(MLP(1, (8, 8), activation=f, key=key), Reals(1)) for f in (jax.nn.silu, jax.nn.relu))
+    smooth, kinked = (NeuralEnergy(MLP(1, (8, 8), activation=f, key=key), Reals((1,))) for f in (jax.nn.silu, jax.nn.relu))
     found = {name: (_score(e, x), _turning(e, x)) for name, e in (("smooth", smooth), ("ReLU", kinked))}
     fisher = {name: data.mean((s - own) ** 2) / 2 - data.mean(own**2) / 2 for name, (s, _) in found.items()}
 
@@ -109,17 +109,21 @@ def sliced() -> Comparison:
     return compare
 
 
-def _far(half: float, share: float) -> tuple[Law, np.ndarray]:
-    """Two unit Gaussians at -half and half, the second of this share, and their score."""
-    energy, x = mixture((-half, half), (1.0, 1.0), (1 - share, share)), line(-16, 16, 3201)
-    return law(energy, x), _score(energy, x)
-
-
 def blind_to_masses() -> Comparison:
-    """Two modes of shares 1/4 and 3/4, and a model that has them even, ever further apart."""
-    pairs = [(_far(half, 0.75), _far(half, 0.5)) for half in APART]
-    fisher = np.array([p.mean((s - t) ** 2) / 2 for (p, s), (_, t) in pairs])
-    kl = np.array([p.mean(p.log_density() - q.log_density()) for (p, _), (q, _) in pairs])
+    """Two unit Gaussians of shares 1/4 and 3/4, and a model that has them even, ever further apart."""
+    x = line(-16, 16, 3201)
+
+    def parts(half: Array, share: Array) -> tuple[Array, Array]:
+        def energy(y: Array) -> Array:
+            return -jnp.logaddexp(jnp.log(1 - share) - (y + half) ** 2 / 2, jnp.log(share) - (y - half) ** 2 / 2)
+
+        return jax.vmap(jax.value_and_grad(energy))(as_float(x[:, 0]))
+
+    run = jax.jit(jax.vmap(parts, in_axes=(0, None)))
+    (one, slope), (other, wrong) = (tuple(map(np.asarray, run(as_float(APART), as_float(share)))) for share in (0.75, 0.5))
+    pairs = [(weighed(x, u), weighed(x, v)) for u, v in zip(one, other, strict=True)]
+    fisher = np.array([p.mean((s - t) ** 2) / 2 for (p, _), s, t in zip(pairs, slope, wrong, strict=True)])
+    kl = np.array([p.mean(p.log_density() - q.log_density()) for p, q in pairs])
 
     def compare(rule: Rule) -> Findings:
         limit = rule(np.array([0.25, 0.75]), np.array([0.5, 0.5]))

@@ -1,6 +1,7 @@
 """Flows and diffusions: densities that are carried along, and the many dynamics that carry one and the same."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -186,10 +187,7 @@ def score_is_a_slope() -> Comparison:
     xs, times = np.random.default_rng(9).normal(size=(32, 2)), (0.1, 0.4, 0.8)
     scores = np.stack([on(lambda x, t=t: model.score(x, t), xs) for t in times])
     slopes = np.stack([on(jax.grad(model.at(t)), xs) for t in times])
-    turning = {
-        name: curl(lambda x, m=m: m.score(x, 0.4), xs.astype(np.float32), key=jax.random.key(0))
-        for name, m in (("an energy", model), ("free", free))
-    }
+    turning = [curl(partial(m.score, t=0.4), xs.astype(np.float32), key=jax.random.key(0)) for m in (model, free)]
 
     def compare(rule: Rule) -> Findings:
         right = rule(slopes)
@@ -197,8 +195,8 @@ def score_is_a_slope() -> Comparison:
         series = (Series("components", right.ravel(), scores.ravel()), Series("equal", ends, ends, joined=True))
         statements = [
             Statement("score at three times", settled(scores, 1e-9), settled(right)),
-            Statement("curl of an energy's score", turning["an energy"], settled(0.0, 1e-7)),
-            Statement("curl of a free one", turning["free"], settled(0.0), "!="),
+            Statement("curl of an energy's score", turning[0], settled(0.0, 1e-7)),
+            Statement("curl of a free one", turning[1], settled(0.0), "!="),
         ]
         return Findings(statements, [Panel("Score of a diffusion", "minus the slope of U_t", "score", series)])
 
@@ -226,7 +224,8 @@ def interpolant() -> Comparison:
             score = jax.grad(log_p, argnums=1)(t, x)[0]
             return jnp.stack([jax.grad(log_p)(t, x), -slope[0] - velocity * score, velocity])
 
-        left, right, velocity = np.stack([on(lambda x, t=t: sides(as_float(t), x), xs) for t in times], axis=1).T
+        at = np.repeat(times, len(xs)), np.tile(xs, (len(times), 1))
+        left, right, velocity = on(sides, *at).T.reshape(3, len(times), len(xs))
         series = tuple(Series(f"t = {t:g}", xs[:, 0], v, joined=True) for t, v in zip(times, velocity, strict=True))
         return Findings([Statement("d log p_t", settled(left, 1e-9), settled(right))], [Panel("Mean velocity", "x", "v", series)])
 

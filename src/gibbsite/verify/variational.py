@@ -36,8 +36,8 @@ def _linear(weights: Array, place: Array, noise: Array, turn: Array, width: Arra
     return eqx.tree_at(_leaves, VAE.linear(len(place), 2, key=jax.random.key(0)), parts)
 
 
-def _leaves(model: VAE) -> tuple[Any, ...]:
-    down, up = model.energy.decoder.net, model.energy.encoder  # type: ignore[attr-defined]
+def _leaves(model: Any) -> tuple[Any, ...]:
+    down, up = model.energy.decoder.net, model.energy.encoder
     return tuple(a for net in (down, up) for a in (net.mean.layers[0].weight, net.mean.layers[0].bias, net.raw))
 
 
@@ -78,7 +78,7 @@ def elbo_gap() -> Comparison:
     guesses = [(0.8 * turn, stretch * np.sqrt(np.diag(covariance))) for stretch in STRETCHES]
 
     def bounds(width: Array) -> Array:
-        model = _linear(*map(as_float, (weights, place, math.sqrt(noise), 0.8 * turn)), width)
+        model = _linear(as_float(weights), as_float(place), as_float(math.sqrt(noise)), as_float(0.8 * turn), width)
         return jax.vmap(lambda x: _elbo(model, x))(as_float(rows))
 
     left = on(bounds, np.array([width for _, width in guesses]))
