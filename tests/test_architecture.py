@@ -29,6 +29,8 @@ FLOORS = [
     {"compare"},
     {"reweight", "simulate"},
     {"scan"},
+    {"simulate"},
+    {"verify"},
     {"cli"},
     {"__main__"},
 ]

@@ -22,7 +22,7 @@ from gibbsite.data import DataError
 from gibbsite.reweight import UNITS, Reweighting, reweight
 from gibbsite.scan import Scan, betas_of, sides_of
 from gibbsite.scan import scan as run_scan
-from gibbsite.simulate import (
+from gibbsite.simulate import KERNELS, Simulation, TARGETS, check_folder, limit, settings_of, simulate
     KERNELS,
     PROTOCOLS,
     TARGETS,
@@ -35,6 +35,8 @@ from gibbsite.simulate import (
     settings_of,
     simulate,
 )
+from gibbsite.verify import VerifyError, chosen, told
+from gibbsite.verify import verify as run_identities
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 ABOUT = "Energies defined, sampled, normalised, learned from data, and compared."
@@ -322,6 +324,39 @@ def report(
     for verdict in done.verdicts:
         typer.echo("\n".join(lines(verdict)))
     typer.echo(f"The report: {done.report}")
+
+
+@app.command(epilog="Examples: gibbsite verify; gibbsite verify jarzynski crooks; gibbsite verify work --out here --json")
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Identities, or fields of them; default: all.")] = None,
+    *,
+    list_only: Annotated[bool, typer.Option("--list", help="List them, with their formulas, and run none.")] = False,
+    out: Annotated[pathlib.Path | None, typer.Option(help="The folder for results; default: gibbsite-verify.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run again what is finished there.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Check the identities that relate the fields: both sides of each, measured by gibbsite's own parts.
+
+    Writes results.json and report.html, identity by identity: a second start continues where the first ended.
+    """
+    try:
+        if list_only:
+            asked = chosen(names or ())
+            typer.echo(json.dumps([i.text() for i in asked], indent=1, ensure_ascii=False) if as_json else told(asked))
+            return
+        done = run_identities(*names or (), out=out, fresh=fresh)
+    except VerifyError as error:
+        _refuse(error, debug=debug)
+    except FullError as error:
+        typer.echo(f"gibbsite: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+    except KeyboardInterrupt:
+        typer.echo("Stopped. What is done is kept; the same command continues.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    typer.echo(done.json() if as_json else f"{done}\nThe page: {done.report}", nl=not as_json)
+    if done.failed:
+        raise typer.Exit(FAILED)
 
 
 @app.command(epilog="Example: gibbsite doctor")

@@ -15,13 +15,13 @@ class StoppedError(Exception):
 
 
 class Board:
-    """Shows how far the grid is; `cell` gives the cell at work its own counter. `quiet` shows nothing.
+    """Shows how far the grid is, of `what`; `cell` gives the cell at work its own counter. `quiet` shows nothing.
 
     `stop()` makes every counter raise `StoppedError` at its next step.
     """
 
-    def __init__(self, cells: int, *, quiet: bool = False):
-        self.cells, self.done, self.quiet = cells, 0, quiet
+    def __init__(self, cells: int, *, quiet: bool = False, what: str = "fits"):
+        self.cells, self.done, self.quiet, self.what = cells, 0, quiet, what
         self.begun = time.perf_counter()
         self._stopped = threading.Event()
         self._bars: Any = None
@@ -37,7 +37,7 @@ class Board:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         self._bars = Bars(*columns, console=Console(stderr=True), transient=True)
         self._bars.start()
-        self._grid = self._bars.add_task("fits", total=self.cells)
+        self._grid = self._bars.add_task(self.what, total=self.cells)
 
     def cell(self, label: str, stage: str, total: int) -> "Counter":
         """A counter for one stage of the cell at work."""

@@ -1,6 +1,7 @@
 """`report.html`: one self-contained page that a person wants to look at. It loads nothing, and reads well without its script."""
 
 import base64
+import functools
 import gzip
 import time
 from collections.abc import Iterable
@@ -21,7 +22,7 @@ from gibbsite.compare.summary import Verdict
 from gibbsite.compare.table import FLOOR_NOTE, by_dataset, columns_of, naming
 from gibbsite.compare.tables import legend, millions, table_html
 
-__all__ = ["Content", "render", "table_html"]
+__all__ = ["Content", "figure_html", "packed_plotly", "render", "resource", "table_html"]
 FEW = 4  # reasons that a verdict opens with
 SHOWN = ("svg", "png", "csv")  # files of a figure
 
@@ -31,30 +32,32 @@ def render(content: Content) -> str:
     groups = by_dataset(content.records)
     links = [("#summary", "Summary"), *((f"#{_anchor(name)}", name) for name in groups)]
     links += [("#paradigms", "Paradigms"), ("#made", "How it was made")]
-    return Template(_resource("report.html")).substitute(
+    return Template(resource("report.html")).substitute(
         title=escape(f"Generative models compared: {content.card.name}"),
         byline=escape(_byline(content)),
         contents="".join(f'<li><a href="{target}">{escape(text)}</a></li>' for target, text in links),
         verdicts="\n".join(map(_verdict, content.verdicts.values())),
-        overview=_figure(overview(content.records), "figures"),
+        overview=figure_html(overview(content.records), "figures"),
         legend=legend(content.records, ESTIMATORS),
         datasets="\n".join(_dataset(content, name, group) for name, group in groups.items()),
         paradigms="".join(f"<dt>{escape(model)}</dt><dd>{escape(content.about.get(model, ''))}</dd>" for model in content.card.models),
         made=escape(_made(content)),
         versions=escape("; ".join(dict.fromkeys(record["versions"] for record in content.records)) + "."),
         card=escape(content.card.to_toml()),
-        style=_resource("report.css"),
+        style=resource("report.css"),
         palette=embedded(dict(figures.LIGHT)),
-        plotly=_plotly(),
-        script=_resource("report.js") + _resource("explorer.js"),
+        plotly=packed_plotly(),
+        script=resource("report.js") + resource("explorer.js"),
     )
 
 
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """The text of a file of this room."""
     return resources.files("gibbsite.compare").joinpath(name).read_text(encoding="utf-8")
 
 
-def _plotly() -> str:
+@functools.cache
+def packed_plotly() -> str:
     """The charting script, packed to a third: the page unpacks it when a chart comes near."""
     from plotly.offline import get_plotlyjs
 
@@ -84,7 +87,7 @@ def _caution(lines: Iterable[str]) -> str:
 def _dataset(content: Content, name: str, records: list[Record]) -> str:
     scene, shown, said, anchor = content.scenes[name], content.shown(name), content.verdicts[name], _anchor(name)
     notes = "; ".join([*(f"{c.head}: {c.note}" for c in columns_of(records)), FLOOR_NOTE])
-    drawn = "\n".join(_figure(figure, f"figures/{safe(name)}") for figure in panels.figures(scene, shown))
+    drawn = "\n".join(figure_html(figure, f"figures/{safe(name)}") for figure in panels.figures(scene, shown))
     return (
         f'<section id="{anchor}" aria-labelledby="{anchor}-head"><h2 id="{anchor}-head">{escape(name)}</h2>'
         f"<p>{escape(scene.note + _absent(content, records))}</p>{table_html(records, said.choice)}"
@@ -120,7 +123,7 @@ def _cards(content: Content, records: list[Record], said: Verdict) -> str:
     return f'<div class="cards">{head}<div class="models">{"".join(cards)}</div></div>'
 
 
-def _figure(figure: Figure, folder: str) -> str:
+def figure_html(figure: Figure, folder: str) -> str:
     """A figure: its charts, what the script makes of them, and its files."""
     charts = "".join(map(_chart, figure.charts))
     after = f'<div class="scale">{figures.svg(figure.after)}</div>' if figure.after else ""
