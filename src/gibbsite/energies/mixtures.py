@@ -39,7 +39,7 @@ class CovarianceMixture(AbstractEnergy):
     ) -> "CovarianceMixture":
         """The mixture of the Gaussians with these means and covariance matrices."""
         each = [Gaussian.of_covariance(m, c) for m, c in zip(means, covariances, strict=True)]
-        return cls(jax.tree.map(lambda *a: jnp.stack(a), *each), weights)
+        return cls(jax.tree.map(lambda *a: jnp.stack(a), *each), as_float(weights))
 
     @property
     def space(self) -> AbstractSpace:

@@ -100,12 +100,14 @@ class Simulation:
         return {name: np.asarray(values, np.float64) for name, values in traces.items() if values.ndim == 2}
 
 
-def check_folder(folder: pathlib.Path) -> None:
-    """Refuses what `write` could not write to, or should not; makes nothing.
+def check_folder(folder: pathlib.Path | None) -> None:
+    """Refuses what `write` could not write to, or should not; makes nothing. None is written nowhere.
 
     Raises:
         TargetError: it is a file or inside one, cannot be written, or holds a comparison.
     """
+    if folder is None:
+        return
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise TargetError(f"--out {folder}: {there} is a file; give a folder.")

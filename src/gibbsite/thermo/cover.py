@@ -8,6 +8,7 @@ Technometrics 37, 1995).
 import math
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -48,7 +49,7 @@ def _families(xs: Float[np.ndarray, "n d"]) -> Iterator[AbstractEnergy]:
     d, spread, unit = xs.shape[1], np.atleast_2d(np.cov(xs.T)), xs.std(axis=0)
     few = xs[:: max(1, len(xs) // MOST)] / unit
 
-    def fitted(points: np.ndarray, parts: int) -> GaussianMixture:
+    def fitted(points: np.ndarray, parts: int) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a fit that is nearly there covers as well
             return GaussianMixture(parts, random_state=0, reg_covar=1e-3).fit(points)

@@ -69,7 +69,7 @@ def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: K
     flat = xs.reshape(-1, *xs.shape[2:])
     wide = Normal(flat.mean(axis=0), WIDER * flat.std(axis=0))
     crowd = smc(Geometric(wide, energy), kernel, walkers=CROWD, moves=MOVES, progress=Silent(), key=jax.random.fold_in(key, 1))
-    both = Mixture((cover(np.asarray(jax.random.permutation(key, flat))), cover(_even(crowd, key))), [0.5, 0.5])
+    both = Mixture((cover(np.asarray(jax.random.permutation(key, flat))), cover(_even(crowd, key))), jnp.full(2, 0.5))
     return Outset(Geometric(both, energy), kernel)
 
 
