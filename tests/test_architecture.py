@@ -29,7 +29,6 @@ FLOORS = [
     {"compare"},
     {"reweight", "simulate"},
     {"scan"},
-    {"simulate"},
     {"verify"},
     {"cli"},
     {"__main__"},

@@ -4,7 +4,7 @@ import contextlib
 import pathlib
 import traceback
 from collections.abc import Iterator
-from typing import Annotated, NoReturn, Protocol
+from typing import Annotated, NoReturn, Protocol, runtime_checkable
 
 import typer
 
@@ -37,6 +37,7 @@ def _all(
     pass
 
 
+@runtime_checkable
 class Told(Protocol):
     """What a command has done: told as text, as JSON, or as files."""
 
@@ -45,6 +46,7 @@ class Told(Protocol):
     def __str__(self) -> str: ...
 
 
+@runtime_checkable
 class Written(Told, Protocol):
     """One that can be written to a folder."""
 
