@@ -135,6 +135,10 @@ class TestVerdict:
         joint = pooled([route("a", value, 0.3) for value in (0.0, 0.3, -0.3)])
         assert joint.rounds == 3 and joint.log_z.stderr == pytest.approx(0.3 / math.sqrt(3))
         assert joint.log_z.value == pytest.approx(math.log(np.mean(np.exp([0.0, 0.3, -0.3]))))
+        few = {"status": Status.LOW_ESS, "ess": 16.0}
+        assert pooled([route("a", 0.0, 0.3, **few)]).log_z.status is Status.LOW_ESS
+        assert pooled([route("a", 0.0, 0.3, **few), route("a", 0.1, 0.3, **few)]).log_z.status is Status.OK
+        assert pooled([route("a", 0.0, 0.3, **few), route("a", 0.1, 0.3, status=Status.NOT_MIXED, ess=99.0)]).log_z.status is Status.NOT_MIXED
         many = pooled([route("a", value, 0.001) for value in np.linspace(-1, 1, 9)])
         assert many.log_z.stderr > 0.2  # by the scatter of the rounds, which their own errors deny
 
@@ -159,6 +163,7 @@ class TestCertify:
         assert found.verdict == "established"
         assert abs(found.log_z.value - float(machine._log_z())) < Z * found.log_z.stderr
 
+    @pytest.mark.long
     def test_bimodal_on_the_reals(self) -> None:
         found = sampled(DoubleWell(), walkers=256, width=0.5)
         assert found.verdict == "established"

@@ -11,7 +11,7 @@ from gibbsite.energies.gmm40 import gmm40
 from gibbsite.energies.graph import BoltzmannMachine, DenseBoltzmannMachine
 from gibbsite.energies.hopfield import DenseHopfield, hebb
 from gibbsite.energies.lattice import Ising
-from gibbsite.energies.mixtures import AxisMixture, CovarianceMixture, Mixture, Reshaped
+from gibbsite.energies.mixtures import AxisMixture, CovarianceMixture, LawMixture, Reshaped
 from gibbsite.energies.neural import NeuralEnergy
 from gibbsite.energies.offset import Offset
 from gibbsite.energies.particles import DoubleWellParticles, LennardJones
@@ -45,9 +45,9 @@ __all__ = [
     "GaussianMixture",
     "GaussianRBM",
     "Ising",
+    "LawMixture",
     "LennardJones",
     "ManyWell",
-    "Mixture",
     "MuellerBrown",
     "NeuralEnergy",
     "Offset",

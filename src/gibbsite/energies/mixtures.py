@@ -21,33 +21,40 @@ from gibbsite.core import (
     need,
 )
 from gibbsite.core.energy import Scalar, check_values
-from gibbsite.energies.analytic import Gaussian
 
 
 class CovarianceMixture(AbstractEnergy):
-    """`U(x) = -log sum_k w_k N(x; mean_k, C_k)`, with `parts` a batch of `Gaussian` (leading axis k); `log_z = log sum_k w_k`."""
+    """`U(x) = -log sum_k w_k N(x; mean_k, R_k R_k')`; `log_z = log sum_k w_k`. Make it by `of_covariances`.
 
-    parts: Gaussian
+    The leaves are the roots R_k of the covariances and their inverses, both made on the host in float64.
+    """
+
+    means: Float[Array, "k d"] = eqx.field(converter=as_float)
+    roots: Float[Array, "k d d"] = eqx.field(converter=as_float)
+    inverses: Float[Array, "k d d"] = eqx.field(converter=as_float)
     weights: Float[Array, " k"] = eqx.field(converter=as_float)
 
     def __check_init__(self) -> None:
         check_values("CovarianceMixture", "weights", self.weights, lambda w: w >= 0, "shares, none of them negative")
 
     @classmethod
-    def of_covariances(
-        cls, means: Float[np.ndarray, "k d"], covariances: Float[np.ndarray, "k d d"], weights: ArrayLike
-    ) -> "CovarianceMixture":
-        """The mixture of the Gaussians with these means and covariance matrices."""
-        each = [Gaussian.of_covariance(m, c) for m, c in zip(means, covariances, strict=True)]
-        return cls(jax.tree.map(lambda *a: jnp.stack(a), *each), as_float(weights))
+    def of_covariances(cls, means: ArrayLike, covariances: Float[np.ndarray, "k d d"], weights: ArrayLike) -> "CovarianceMixture":
+        """The mixture of the Gaussians with these means and covariance matrices.
+
+        Raises:
+            numpy.linalg.LinAlgError: one is not positive definite.
+        """
+        roots = np.linalg.cholesky(np.asarray(covariances, np.float64))
+        return cls(as_float(means), as_float(roots), as_float(np.linalg.inv(roots)), as_float(weights))
 
     @property
     def space(self) -> AbstractSpace:
-        return Reals(self.parts.mean.shape[1:])
+        return Reals(self.means.shape[1:])
 
     def __call__(self, x: Float[Array, " d"]) -> Scalar:
-        logs = eqx.filter_vmap(lambda part: -part(x) - part._log_z())(self.parts)
-        return -jax.nn.logsumexp(logs + jnp.log(self.weights))
+        z = jnp.einsum("kij,kj->ki", self.inverses, x - self.means)
+        volumes = jnp.sum(jnp.log(jnp.diagonal(self.roots, axis1=1, axis2=2)) + 0.5 * jnp.log(2 * jnp.pi), axis=1)
+        return -jax.nn.logsumexp(jnp.log(self.weights) - 0.5 * jnp.sum(z**2, axis=1) - volumes)
 
     def views(self) -> tuple[Capability, ...]:
         return (Normalised(self._log_z), Sampleable(self._sample))
@@ -57,8 +64,8 @@ class CovarianceMixture(AbstractEnergy):
 
     def _sample(self, *, key: Key[Array, ""]) -> Float[Array, " d"]:
         which, noise = jax.random.split(key)
-        k = jax.random.categorical(which, jnp.log(self.weights))
-        return jax.tree.map(lambda a: a[k], self.parts)._sample(key=noise)
+        chosen = jax.nn.one_hot(jax.random.categorical(which, jnp.log(self.weights)), len(self.weights))
+        return chosen @ (self.means + self.roots @ jax.random.normal(noise, self.means.shape[1:]))
 
 
 class AxisMixture(AbstractEnergy):
@@ -93,17 +100,17 @@ class AxisMixture(AbstractEnergy):
         return mean + scale * jax.random.normal(noise, mean.shape)
 
 
-class Mixture(AbstractEnergy):
+class LawMixture(AbstractEnergy):
     """`U(x) = -log sum_k w_k exp(-U_k(x)) / Z_k`: normalised laws of one space, mixed; `log_z = log sum_k w_k`."""
 
     parts: tuple[AbstractEnergy, ...]
     weights: Float[Array, " k"] = eqx.field(converter=as_float)
 
     def __check_init__(self) -> None:
-        check_values("Mixture", "weights", self.weights, lambda w: w >= 0, "shares, none of them negative")
+        check_values("LawMixture", "weights", self.weights, lambda w: w >= 0, "shares, none of them negative")
         for part in self.parts:
-            need(part, Normalised, "Mixture")
-            need(part, Sampleable, "Mixture")
+            need(part, Normalised, "LawMixture")
+            need(part, Sampleable, "LawMixture")
 
     @property
     def space(self) -> AbstractSpace:

@@ -34,7 +34,7 @@ from gibbsite.thermo.outset import outset
 from gibbsite.thermo.perturbation import bar
 from gibbsite.thermo.smc import smc
 from gibbsite.thermo.stones import stepping_stones
-from gibbsite.thermo.weights import log_mean
+from gibbsite.thermo.weights import ENOUGH, log_mean
 
 PILOT = 256  # walkers
 CESS = 0.9  # of the pilot's stages
@@ -221,14 +221,15 @@ def pooled(rounds: Iterable[Route]) -> Route:
     """
     parts = list(rounds)
     last, count, seconds = parts[-1], len(parts), sum(part.seconds for part in parts)
-    doubted = next((part for part in parts if part.log_z.status is not Status.OK), None)
+    known = [part.log_z.ess for part in parts if part.log_z.ess is not None]
+    ess = float(sum(known)) if len(known) == count else None
+    fine = {Status.OK} if ess is None or ess < ENOUGH else {Status.OK, Status.LOW_ESS}  # few in each round may be enough in all
+    doubted = next((part for part in parts if part.log_z.status not in fine), None)
     if doubted is not None or count == 1:
         return Route(last.name, (doubted or last).log_z, seconds, last.overlap, count)
     values, errors = (np.array([getattr(part.log_z, name) for part in parts]) for name in ("value", "stderr"))
     spread = float(np.std(values, ddof=1)) if count >= 8 else 0.0
     stderr = max(math.sqrt(float(np.mean(errors**2))), spread) / math.sqrt(count)
-    known = [part.log_z.ess for part in parts if part.log_z.ess is not None]
-    ess = float(sum(known)) if len(known) == count else None
     overlap = min((part.overlap for part in parts if part.overlap is not None), default=None)
     found = Estimate(float(log_mean(values).value), stderr, ess=ess, evidence=last.log_z.evidence)
     return Route(last.name, found, seconds, overlap, count)

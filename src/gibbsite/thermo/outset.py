@@ -22,7 +22,7 @@ from gibbsite.core import (
     reference,
     two_valued,
 )
-from gibbsite.energies import Mixture
+from gibbsite.energies import LawMixture
 from gibbsite.samplers import HMC, BlockGibbs, Silent, choose, sample
 from gibbsite.thermo.cover import cover
 from gibbsite.thermo.resampling import systematic
@@ -69,7 +69,7 @@ def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: K
     flat = xs.reshape(-1, *xs.shape[2:])
     wide = Normal(flat.mean(axis=0), WIDER * flat.std(axis=0))
     crowd = smc(Geometric(wide, energy), kernel, walkers=CROWD, moves=MOVES, progress=Silent(), key=jax.random.fold_in(key, 1))
-    both = Mixture((cover(np.asarray(jax.random.permutation(key, flat))), cover(_even(crowd, key))), jnp.full(2, 0.5))
+    both = LawMixture((cover(np.asarray(jax.random.permutation(key, flat))), cover(_even(crowd, key))), jnp.full(2, 0.5))
     return Outset(Geometric(both, energy), kernel)
 
 
