@@ -9,9 +9,11 @@ from gibbsite.core import (
     AbstractEnergy,
     AbstractSpace,
     Conditionals,
+    LevelBonds,
     LocalFields,
     Neighbours,
     Pairwise,
+    ScalarField,
     Torus,
     capability,
     need,
@@ -21,7 +23,7 @@ from gibbsite.core import (
 from gibbsite.testing.law import LawViolation, bounded, energies_of, name_of, rounding
 
 ADDED = (Conditionals, Pairwise, LocalFields)  # that a sum has where both have it
-SITES = (*ADDED, Neighbours)
+SITES = (*ADDED, Neighbours, LevelBonds, ScalarField)
 TURNS = (0.4, -1.1, 2.3)  # angles that a rotor is turned to
 
 
