@@ -19,8 +19,8 @@ BETAS = np.linspace(0.25, 0.65, 81)
 def main() -> None:
     """Samples for a minute and writes docs/histograms.png."""
     ising = Ising(SIDE)
-    weights = wang_landau(ising, walkers=128, sweeps=4000, key=jax.random.key(0))
-    density = multicanonical(ising, weights, sweeps=8000, key=jax.random.key(1))
+    weights = wang_landau(ising, sweeps=1500, key=jax.random.key(0))
+    density = multicanonical(ising, weights, sweeps=3000, key=jax.random.key(1))
     entropy, heat, sites = density.entropy(), density.heat_capacity(BETAS), SIDE**2
     with mpl.rc_context({"font.size": 9, "axes.linewidth": 0.6}):
         figure = Figure(figsize=(7.5, 2.6), layout="constrained")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Num
-from scipy.special import logsumexp, stdtrit, xlogy
+from scipy.special import logsumexp, stdtrit
 
 from gibbsite.core import ArrayLike, Estimate, Evidence, Status
 
@@ -124,8 +124,7 @@ class DensityOfStates:
         betas = np.asarray(beta, np.float64)
 
         def entropy(log_g: np.ndarray) -> Any:
-            law = self._law(log_g, betas)
-            return np.sum(law * log_g - xlogy(law, law), axis=-1)
+            return logsumexp(log_g - betas[..., None] * self.energies, axis=-1) + betas * (self._law(log_g, betas) @ self.energies)
 
         return self._canonical(betas, entropy)
 

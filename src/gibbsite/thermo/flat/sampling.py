@@ -2,7 +2,7 @@
 
 A state of energy E is given the weight `1 / g(E)`, so that a histogram of energies is flat, and walkers go from the lowest energies to
 the highest and come back by another way. *Wang-Landau* learns g as it walks, `log g(E) += f` at every visit (Wang & Landau, PRL 86,
-2001); f is halved whenever all levels have been seen, and falls as 1/t in the end, where halving would stop too early (Belardinelli &
+2001); f is halved whenever the histogram is flat, and falls as 1/t in the end, where halving would stop too early (Belardinelli &
 Pereyra, PRE 75, 046701, 2007). Its weights change as it walks, so no error bar can be had of them. *Multicanonical sampling* (Berg &
 Neuhaus, PRL 68, 1992) keeps them fixed: walkers are then independent, weights need only be roughly right, and
 
