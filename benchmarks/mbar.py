@@ -20,11 +20,11 @@ STATES, EACH, REPLICATES = 36, 2500, 100
 
 
 def problem() -> tuple[np.ndarray, np.ndarray]:
-    """Reduced energies and counts: widths and offsets vary, neighbours overlap by a third."""
+    """Reduced energies and counts: widths and offsets (of a few kT) vary, neighbours overlap."""
     rng = np.random.default_rng(0)
     stiffness, centres = 1 + np.arange(STATES) % 3 / 2, 1.5 * np.arange(STATES)
     x = (centres[:, None] + rng.normal(size=(STATES, EACH)) / np.sqrt(stiffness[:, None])).ravel()
-    return stiffness[:, None] * (x - centres[:, None]) ** 2 / 2 + rng.normal(scale=20, size=(STATES, 1)), np.full(STATES, EACH)
+    return stiffness[:, None] * (x - centres[:, None]) ** 2 / 2 + rng.normal(scale=2, size=(STATES, 1)), np.full(STATES, EACH)
 
 
 def ours(replicates: int) -> Ready:
