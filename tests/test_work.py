@@ -111,8 +111,6 @@ def test_a_drag_over_a_barrier_against_quadrature() -> None:
     at, slope = work.crooks()
     assert errors(work.bar(), truth) < Z and errors(at, truth) < Z and errors(slope, 1.0) < Z
     assert work.bar().stderr < 0.1 and work.dissipated().value > 0.3
-    broken = drive(path, NoShadow(ULA(0.05)), times=schedule(40), walkers=2**12, start=starts[0], end=starts[1], key=KEY)
-    assert broken.crooks().at.status is not Status.OK or errors(broken.bar(), truth) > Z
 
 
 def trap(k: float) -> Normal:
@@ -131,6 +129,12 @@ class TestSwitch:
             assert errors(estimate, truth) < Z and estimate.stderr < 0.03
         assert errors(slope, 1.0) < Z
         assert work.near_equilibrium().status is Status.NOT_CONVERGED  # the work is skewed
+
+    def test_moves_that_hide_their_work_break_the_relation(self) -> None:
+        """A broken twin: no estimate is right, and the slope shows it."""
+        path = Geometric(trap(1), trap(4))
+        at, slope = drive(path, NoShadow(ULA(0.2)), times=schedule(8), walkers=2**13, end=trap(4), key=KEY).crooks()
+        assert errors(slope, 1.0) > Z and at.status is Status.NOT_CONVERGED, (at, slope)
 
     def test_a_quench_has_the_known_variance(self) -> None:
         found = drive(Geometric(trap(1), trap(2)), MALA(0.5), times=schedule(1), walkers=2**15, end=trap(2), key=KEY).jarzynski()
@@ -157,19 +161,20 @@ class TestErrors:
         check_coverage((one.slope for one in crossed), 1.0, limit=0.2, name="slope")
 
     def test_crossing_covers(self) -> None:
-        self.covered(100)
+        self.covered(40)
 
     @pytest.mark.long
     def test_crossing_covers_closely(self) -> None:
         self.covered(2000)
 
     def test_others_cover(self) -> None:
-        works = self.replicates(400)
+        works = self.replicates(200)
         check_coverage((work.dissipated() for work in works), 1.125, limit=0.15, name="dissipated")
         check_coverage((work.dissipated_reverse() for work in works), 1.125, limit=0.15, name="dissipated_reverse")
         check_coverage((work.near_equilibrium() for work in works), 0.875, limit=0.2, name="near_equilibrium")
         check_coverage((work.mean() for work in works), 2.0, limit=0.12, name="mean")
 
+    @pytest.mark.long
     def test_an_error_without_the_covariance_fails(self) -> None:
         """A broken twin: the errors of <W> and of dF added as if they were of two sources."""
         parts = ((work.mean(), work.bar()) for work in self.replicates(700))
@@ -255,14 +260,14 @@ def test_spins_on_a_field_that_turns() -> None:
 
 class TestCommand:
     def test_json_and_files(self, tmp_path: pathlib.Path) -> None:
-        words = ["work", "drag", "--steps", "8", "--walkers", "16", "--json", "--out", str(tmp_path / "made")]
+        words = ["work", "drag", "--steps", "8", "--json", "--out", str(tmp_path / "made")]
         done = CliRunner().invoke(app, words)
         assert done.exit_code == 0, done.output
         record = json.loads(done.stdout)
-        assert record["protocol"] == "drag" and record["walkers"] == [16, 16] and set(record) >= {"bar", "crooks", "dissipated"}
+        assert record["protocol"] == "drag" and record["walkers"] == [4096, 4096] and set(record) >= {"bar", "crooks", "dissipated"}
         assert {path.name for path in (tmp_path / "made").iterdir()} == {"results.json", "work.png", "work.svg", "work.csv"}
 
-    @pytest.mark.parametrize(("name", "truth"), [("switch", math.log(4) / 2), ("drag", 0.0)])
+    @pytest.mark.parametrize(("name", "truth"), [pytest.param("switch", math.log(4) / 2, marks=pytest.mark.long), ("drag", 0.0)])
     def test_protocols(self, name: str, truth: float) -> None:
         made = drive_named(name, steps=8, walkers=4096, quiet=True)
         assert errors(made.work.bar(), truth) < Z and "crooks" in str(made)

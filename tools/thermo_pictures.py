@@ -16,7 +16,7 @@ from gibbsite.compare.chart import Chart, Figure
 from gibbsite.compare.figures import files
 from gibbsite.compare.marks import Dots, style
 from gibbsite.core import Reals, configurations
-from gibbsite.energies import sherrington_kirkpatrick
+from gibbsite.energies import DenseBoltzmannMachine, sherrington_kirkpatrick
 from gibbsite.samplers import ULA
 from gibbsite.simulate import drive_named, work_figure
 from gibbsite.thermo import Beyond, first_passages, kramers, mean_first_passage
@@ -69,7 +69,8 @@ def escape() -> Figure:
 
 def couplings() -> Figure:
     """Found against true couplings."""
-    truth = sherrington_kirkpatrick(10, key=KEY)
+    glass = sherrington_kirkpatrick(10, key=KEY)
+    truth = DenseBoltzmannMachine(glass.space, glass.couplings, 0.4 * jax.random.normal(KEY, (10,)))
     pairs = np.triu_indices(10, 1)
     true = np.asarray(truth.couplings)[pairs]
     states = configurations(truth.space, jnp.arange(2**10))

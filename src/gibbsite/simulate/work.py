@@ -29,6 +29,7 @@ from gibbsite.thermo import Drag, Work, drive
 BINS = 40
 ENOUGH = 5  # walkers of either direction in a bin whose log ratio is drawn
 FORWARD, REVERSE = style(0), style(1)
+SIZE = (3.8, 2.6)
 
 
 class Protocol(NamedTuple):
@@ -140,7 +141,7 @@ def work_figure(work: Work) -> Figure:
         lines.append(Dots(label, look, middle, held * scale, along_y=(error, error), joined=True, marked=False))
     crossed = None if at.value is None else float(at.value)
     caption = f"they cross at dF = {at}" if crossed is not None else f"no crossing: {at.status.value}"
-    histogram = Chart("work", "Work histograms", tuple(lines), "work [nats]", "density", caption, ylim=(0, None), line=crossed)
+    histogram = Chart("work", "Work histograms", tuple(lines), "work [nats]", "density", caption, ylim=(0, None), line=crossed, size=SIZE)
     charts = [histogram, *_ratio(middle, counts, (len(there), len(back)), crossed, str(slope))]
     text = "Work forward and minus the work in reverse: by Crooks' relation the log of their ratio is W - dF."
     return Figure("work", "Work", text, tuple(charts))
@@ -165,8 +166,5 @@ def _ratio(middle: np.ndarray, counts: list[np.ndarray], sizes: tuple[int, int],
         Dots("bins", FORWARD, middle[both], ratio, along_y=(error, error)),
         Dots("W - dF", REVERSE, ends, ends - crossed, joined=True, marked=False),
     )
-    return [
-        Chart(
-            "ratio", "Log ratio of both histograms", marks, "work [nats]", "log P(W) / P(-W)", f"slope {slope}, by Crooks 1", line=crossed
-        )
-    ]
+    caption = f"slope {slope}, by Crooks 1"
+    return [Chart("ratio", "Log ratio of both", marks, "work [nats]", "log P(W) / P(-W)", caption, line=crossed, size=SIZE)]

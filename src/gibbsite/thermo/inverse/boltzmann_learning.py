@@ -27,7 +27,6 @@ CLOSE = 1e-9  # of moments
 LEAST = 0.1  # of the information that all rows hold of a parameter: with less its error is above 3, and it runs away
 WALKERS_A_PARAMETER = 8  # so that the sampled Fisher information can be inverted
 FIRST_ROWS = 2**31 - 1  # the number of a key that no walker has
-BATCHES = 4  # of rounds
 OFF = 5.6  # errors by which what the walkers find may differ from the data in the end
 
 
@@ -80,20 +79,20 @@ def boltzmann_learning(
     space: AbstractSpace,
     *,
     walkers: int | None = None,
-    rounds: int = 32,
-    sweeps: int = 10,
+    rounds: int = 2,
+    sweeps: int = 64,
     progress: Progress | None = None,
     key: Key[Array, ""],
 ) -> Inferred:
-    """The maximum of the likelihood by moment matching: `rounds` of `sweeps` Gibbs sweeps of all walkers, and one step of Newton each.
+    """The maximum of the likelihood by moment matching: `rounds` of Gibbs sweeps of all walkers, and one step of Newton each.
 
-    It starts from `pseudo_likelihood`, with walkers at rows of the data, which are never set back (persistent: Tieleman, ICML 2008): as
-    many as 8 times the parameters, and at least 1024, if no number is given. Parameters are the mean over the second half of the rounds
-    (Polyak & Juditsky, SIAM J. Control Optim. 30, 1992). Errors hold the walkers' share, `F^-1 (1 / rows + 2 tau / (walkers rounds))`,
-    with an autocorrelation time tau of rounds, at least 1, from the means of four batches of rounds, one number for all parameters.
+    It starts from `pseudo_likelihood`, so near that two steps do, with walkers at rows of the data that are never set back (persistent:
+    Tieleman, ICML 2008): as many as 8 times the parameters, and at least 1024, if no number is given. In a round they settle for `sweeps`
+    and are looked at for as many. The error is `F^-1 / rows + F^-1 V F^-1`, V the variance of the moments by what walkers, which know
+    nothing of each other, differ in the means of their sweeps, however slowly they move.
 
-    In the end fresh sweeps at these parameters compare the moments once more: where they differ from the data's by more than chance, the
-    walkers have not mixed, and the result is NOT_CONVERGED.
+    In the end a further round compares the moments: where they differ from the data's by more than chance, the walkers have not settled,
+    and the result is NOT_CONVERGED.
 
     Raises:
         TypeError, ValueError: as `sites` has them; walkers, rounds or sweeps are too few.
@@ -103,34 +102,24 @@ def boltzmann_learning(
     walkers = max(1024, WALKERS_A_PARAMETER * layout.size) if walkers is None else walkers
     if walkers < 2 * layout.size:
         raise ValueError(f"walkers={walkers} for {layout.size} parameters: give at least {2 * layout.size}, better 8 for each.")
-    if rounds < 2 * BATCHES or sweeps < 1:
-        raise ValueError(f"rounds={rounds} of sweeps={sweeps}: give at least {2 * BATCHES} rounds of one sweep.")
+    if rounds < 1 or sweeps < 1:
+        raise ValueError(f"rounds={rounds} of sweeps={sweeps}: give at least one of each.")
     first = pseudo_likelihood(samples, space)
     if first.couplings.status is not Status.OK:
         return dataclasses.replace(first, method="Boltzmann learning")
-    target = layout.statistics(data.phi).mean(axis=0)
-    theta, tail = _as_features(first, data, layout), []
+    target, theta = layout.statistics(data.phi).mean(axis=0), _as_features(first, data, layout)
     group = _Group(data, layout, walkers, sweeps, key)
-    with progress or Progress("learning", rounds) as shown:
-        for number in range(rounds):
-            mean, information = group.moved(theta)
-            theta = theta + np.linalg.solve(information, target - mean)
-            tail += [theta] if number >= rounds // 2 else []
+    with progress or Progress("learning", rounds + 1) as shown:
+        for _ in range(rounds):
+            mean, noise, information = group.moments(theta)
+            inverse = np.linalg.inv(information)
+            theta = theta + inverse @ (target - mean)
             shown.advance(1)
-    theta = np.mean(tail, axis=0)
-    mean, information = group.moved(theta)
-    inverse = np.linalg.inv(information)
-    own = _rounds_apart(np.asarray(tail), np.diag(inverse) / walkers) / (walkers * len(tail))
-    found = inferred("Boltzmann learning", data, layout, theta, inverse * (1 / len(data.phi) + own))
-    noise = np.sqrt(np.diag(information) * (1 / walkers + own))
-    matched = np.all(np.abs(target - mean) < OFF * noise)
+        last, more, _ = group.moments(theta)
+        shown.advance(1)
+    found = inferred("Boltzmann learning", data, layout, theta, inverse / len(data.phi) + inverse @ noise @ inverse)
+    matched = np.all(np.abs(target - last) < OFF * np.sqrt(np.diag(noise + more)))
     return found if matched else found.doubted(Status.NOT_CONVERGED)
-
-
-def _rounds_apart(tail: Float[np.ndarray, "rounds size"], alone: Float[np.ndarray, " size"]) -> float:
-    """tau: by how much means of batches of rounds vary more than rounds that know nothing of each other would."""
-    batches = [batch.mean(axis=0) for batch in np.array_split(tail, BATCHES)]
-    return max(1.0, float(np.mean(np.var(batches, axis=0, ddof=1) / alone)) * len(tail) / BATCHES)
 
 
 def _as_features(found: Inferred, data: Sites, layout: Layout) -> Float[np.ndarray, " size"]:
@@ -146,30 +135,46 @@ class _Group:
 
     def __init__(self, data: Sites, layout: Layout, walkers: int, sweeps: int, key: Key[Array, ""]):
         rows = np.asarray(jax.random.randint(jax.random.fold_in(key, FIRST_ROWS), (walkers,), 0, len(data.phi)))
-        levels, k = np.asarray(values(data.space)), layout.k
-        level = np.argmax(data.phi @ contrast(k + 1).T, axis=-1)  # a row of C is nearest to itself
-        self._xs = as_float(levels[level[rows]].reshape(walkers, *data.space.shape))
-        self._keys, self._data, self._layout, self._sweeps, self._round = chain_keys(key, walkers), data, layout, sweeps, 0
+        level = np.argmax(data.phi[rows] @ data.contrast.T, axis=-1)  # a row of C is nearest to itself
+        self._xs = as_float(np.asarray(values(data.space))[level].reshape(walkers, *data.space.shape))
+        self._keys, self._data, self._layout, self._sweeps, self._done = chain_keys(key, walkers), data, layout, sweeps, 0
 
-    def moved(self, theta: Float[np.ndarray, " size"]) -> tuple[np.ndarray, np.ndarray]:
-        """Means and covariances of the statistics after a round of sweeps at these parameters, in float64."""
+    def moments(self, theta: Float[np.ndarray, " size"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Means of the statistics at these parameters, the covariance of these means, and that of the statistics themselves."""
         machine = self._data.machine(*self._layout.apart(theta))
-        span = jnp.asarray((self._round * self._sweeps, (self._round + 1) * self._sweeps), jnp.int32)
-        self._xs = _swept(machine, self._xs, self._keys, span)
-        self._round += 1
-        table = self._layout.statistics(_features(np.asarray(self._xs).reshape(len(self._xs), -1), self._data.space))
-        return table.mean(axis=0), np.cov(table, rowvar=False).reshape(self._layout.size, self._layout.size)
+        span = self._done + self._sweeps * np.arange(3)
+        pairs, matrix = jnp.asarray(self._layout.pairs), as_float(self._data.contrast)
+        self._xs, own, last = _swept(machine, self._xs, self._keys, jnp.asarray(span, jnp.int32), matrix, pairs)
+        self._done = int(span[-1])
+        means = np.asarray(own, np.float64) / self._sweeps
+        return means.mean(axis=0), np.cov(means, rowvar=False) / len(means), np.cov(np.asarray(last, np.float64), rowvar=False)
 
 
 @eqx.filter_jit
-def _swept(machine: Machine, xs: Float[Array, "walkers *x"], keys: Key[Array, " walkers"], span: Int[Array, "2"]) -> Array:
-    kernel = Gibbs()
+def _swept(
+    machine: Machine,
+    xs: Float[Array, "walkers *x"],
+    keys: Key[Array, " walkers"],
+    span: Int[Array, "3"],
+    matrix: Float[Array, "q k"],
+    pairs: Int[Array, "2 pairs"],
+) -> tuple[Array, Array, Array]:
+    """Walkers after sweeps `span[0]` to `span[2]`, the sums of their statistics from `span[1]` on, and the last ones."""
+    kernel, levels = Gibbs(), jnp.asarray(values(machine.space))
 
-    def sweep(i: Array, xs: Array) -> Array:
+    def statistics(x: Array) -> Array:
+        phi = jnp.asarray(jnp.ravel(x)[:, None] == levels, matrix.dtype) @ matrix
+        products = phi[pairs[0], :, None] * phi[pairs[1], None, :]
+        return jnp.concatenate([phi.ravel(), products.ravel()])
+
+    def sweep(i: Array, held: tuple[Array, Array]) -> tuple[Array, Array]:
         def one(x: Array, key: Array) -> Array:
             state, _ = kernel.step(machine, kernel.init(machine, x, key=key), key=key)
             return kernel.position(state)
 
-        return jax.vmap(one)(xs, step_keys(keys, i))
+        xs = jax.vmap(one)(held[0], step_keys(keys, i))
+        return xs, held[1] + jnp.where(i >= span[1], jax.vmap(statistics)(xs), 0.0)
 
-    return jax.lax.fori_loop(span[0], span[1], sweep, xs)
+    begun = jnp.zeros((len(xs), matrix.shape[1] * machine.space.size + matrix.shape[1] ** 2 * pairs.shape[1]))
+    xs, sums = jax.lax.fori_loop(span[0], span[2], sweep, (xs, begun))
+    return xs, sums, jax.vmap(statistics)(xs)
