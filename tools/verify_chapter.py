@@ -25,7 +25,7 @@ def listing() -> str:
         lines += [f"### {field.value}", ""]
         for identity in (i for i in IDENTITIES if i.field is field):
             lines += [f"**{identity.title}** (`{identity.name}`)", "", f"    {identity.formula}", ""]
-            lines += [f"{identity.conditions} *{identity.source}.* Its twin: {identity.broken}.", ""]
+            lines += [f"{identity.conditions} *{identity.source}.* {identity.text()['measured']} The twin: {identity.broken}.", ""]
     return "\n".join(lines)
 
 
