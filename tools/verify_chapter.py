@@ -15,7 +15,7 @@ from gibbsite.verify.page import figure_of
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "verify.md"
 BEGIN, END = "<!-- identities -->\n", "<!-- end of identities -->\n"
-SHOWN = ("jarzynski", "crooks", "ula-bias", "pcd-drift", "kl-directions", "mean-field-transition")
+SHOWN = ("jarzynski", "crooks", "ula-bias", "pcd-drift", "kl-directions", "blind-to-masses", "mean-field-transition", "onsager-limit")
 
 
 def listing() -> str:
@@ -36,7 +36,7 @@ def chapter(text: str) -> str:
 
 
 def picture(folder: pathlib.Path) -> bytes:
-    """Six of the figures, as PNG."""
+    """Eight of the figures, as PNG."""
     charts = []
     for name in SHOWN:
         record = json.loads((folder / "identities" / f"{name}.json").read_text(encoding="utf-8"))
