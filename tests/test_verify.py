@@ -116,6 +116,7 @@ def fake(name: str, calls: list[str], **changes) -> Identity:
     """An identity that takes no time and tells when it is measured."""
 
     def measured():
+        """On nothing."""
         calls.append(name)
         return lambda rule: Findings(
             [Statement("one side", settled(1.0), settled(rule()))],
@@ -168,7 +169,16 @@ def test_the_page_holds_everything_and_loads_nothing(calls: list[str], monkeypat
     monkeypatch.setattr(running, "render", render)
     done = verify("first", quiet=True)
     page = done.report.read_text()
-    for text in ("Of first &amp; co", "a &lt; b", "&lt;a panel&gt;", "1 of 1 identities hold", "<svg", 'id="plotly"', "one side"):
+    for text in (
+        "Of first &amp; co",
+        "a &lt; b",
+        "&lt;a panel&gt;",
+        "1 of 1 identities hold",
+        "On nothing.",
+        "<svg",
+        'id="plotly"',
+        "one side",
+    ):
         assert text in page, text
     assert "<script src" not in page and "<link" not in page
     folder = done.report.parent

@@ -15,7 +15,7 @@ from gibbsite.verify.page import figure_of
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "verify.md"
 BEGIN, END = "<!-- identities -->\n", "<!-- end of identities -->\n"
-SHOWN = ("jarzynski", "crooks", "ula-bias", "pcd-drift", "kl-directions", "mean-field-transition")
+SHOWN = ("jarzynski", "crooks", "ula-bias", "pcd-drift", "kl-directions", "blind-to-masses", "mean-field-transition", "onsager-limit")
 
 
 def listing() -> str:
@@ -25,7 +25,7 @@ def listing() -> str:
         lines += [f"### {field.value}", ""]
         for identity in (i for i in IDENTITIES if i.field is field):
             lines += [f"**{identity.title}** (`{identity.name}`)", "", f"    {identity.formula}", ""]
-            lines += [f"{identity.conditions} *{identity.source}.* Its twin: {identity.broken}.", ""]
+            lines += [f"{identity.conditions} *{identity.source}.* {identity.text()['measured']} The twin: {identity.broken}.", ""]
     return "\n".join(lines)
 
 
@@ -36,7 +36,7 @@ def chapter(text: str) -> str:
 
 
 def picture(folder: pathlib.Path) -> bytes:
-    """Six of the figures, as PNG."""
+    """Eight of the figures, as PNG."""
     charts = []
     for name in SHOWN:
         record = json.loads((folder / "identities" / f"{name}.json").read_text(encoding="utf-8"))

@@ -6,6 +6,7 @@ formula can be broken on purpose, and the same measurement must then refuse it.
 
 import dataclasses
 import enum
+import inspect
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
@@ -112,8 +113,8 @@ Comparison = Callable[[Rule], Findings]
 class Identity:
     """A statement of the review that relates two fields, as something that can be run.
 
-    To add one: write a `check` in the file of its field, which measures and returns a comparison; the `rule`, its right-hand side;
-    a `twin`, the same formula broken on purpose, and in `broken` how; and one entry in that file's `IDENTITIES`.
+    To add one: write a `check` in the file of its field, which measures and returns a comparison (its docstring says on what); the
+    `rule`, its right-hand side; a `twin`, the same formula broken on purpose, and in `broken` how; and one entry in `IDENTITIES` there.
 
     `sampled` says that the sides carry statistical errors, in single precision; all else is computed in double precision.
     `quick` ones run in each test.
@@ -153,7 +154,7 @@ class Identity:
     def text(self) -> dict[str, str]:
         """What is said of it, by name."""
         words = {name: getattr(self, name) for name in ("name", "title", "formula", "conditions", "source")}
-        return words | {"field": self.field.value}
+        return words | {"field": self.field.value, "measured": inspect.getdoc(self.check) or ""}
 
 
 def _numbers(value: Any) -> np.ndarray:

@@ -80,6 +80,7 @@ def _identity(record: Record) -> str:
         f'<article class="identity" id="{record["name"]}"><h3>{escape(record["title"])} {_badge(record["verdict"])}</h3>'
         f'<p class="formula">{escape(record["formula"])}</p>'
         f'<p class="note">{escape(record["conditions"])} <span class="source">{escape(record["source"])}.</span></p>'
+        f'<p class="measured">{escape(record["measured"])}</p>'
         f"{_table(record)}{figure_html(figure_of(record), 'figures')}</article>"
     )
 

@@ -15,7 +15,6 @@ from gibbsite.thermo import anneal, anneal_reverse, bar, exponential_average
 from gibbsite.verify.identity import Comparison, Field, Findings, Identity, Panel, Rule, Series, Statement
 from gibbsite.verify.numerics import averaged, bell, law, line, on, order, settled
 
-KEY = jax.random.key
 TIMES = (0.0, 0.3, 0.6, 1.0)
 STEPS = (0.01, 0.1, 0.3, 0.6)  # of the moves between switches: how far a walker keeps up
 WALKERS = 2**14
@@ -31,11 +30,11 @@ def _truth() -> float:
 
 def _works() -> list[np.ndarray]:
     """Work along the path for each of `STEPS`."""
-    return [anneal(plane()[0], MALA(as_float(h)), walkers=WALKERS, times=TIMES, key=KEY(n)).work for n, h in enumerate(STEPS)]
+    return [anneal(plane()[0], MALA(as_float(h)), walkers=WALKERS, times=TIMES, key=jax.random.key(n)).work for n, h in enumerate(STEPS)]
 
 
 def jarzynski() -> Comparison:
-    """Four speeds of one switch between known Gaussians on the plane, by Langevin moves."""
+    """One switch between known Gaussians on the plane, in three legs, with Langevin moves of four sizes between them."""
     truth, works = _truth(), _works()
 
     def compare(rule: Rule) -> Findings:
@@ -56,7 +55,7 @@ def _from_work(work: np.ndarray) -> Estimate:
 
 
 def second_law() -> Comparison:
-    """The same works: more than the free energy on average, and the less so the better walkers keep up."""
+    """One switch between known Gaussians on the plane, Langevin moves of four sizes between its legs: the mean work of each."""
     truth, works = _truth(), _works()
 
     def compare(rule: Rule) -> Findings:
@@ -77,9 +76,9 @@ def crooks() -> Comparison:
     """Forward work, and work of the exact time reversal from exact draws of the target, bin by bin."""
     path, target = plane()
     truth, kernel = _truth(), MALA(as_float(0.2))
-    exact = jax.jit(jax.vmap(lambda k: draw(target, key=k)))(jax.random.split(KEY(7), WALKERS))
-    forward = anneal(path, kernel, walkers=WALKERS, times=TIMES, key=KEY(5)).work
-    back = -anneal_reverse(path, kernel, exact, times=TIMES, key=KEY(6)).work
+    exact = jax.jit(jax.vmap(lambda k: draw(target, key=k)))(jax.random.split(jax.random.key(7), WALKERS))
+    forward = anneal(path, kernel, walkers=WALKERS, times=TIMES, key=jax.random.key(5)).work
+    back = -anneal_reverse(path, kernel, exact, times=TIMES, key=jax.random.key(6)).work
     edges = np.quantile(np.concatenate([forward, back]), np.linspace(0.02, 0.98, 13))
     middle, width = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
 
@@ -101,7 +100,7 @@ def ais_is_jarzynski() -> Comparison:
     path, _ = plane()
     kernel, times = MALA(as_float(0.2)), [as_float(t) for t in TIMES]
     assert path.base is not None
-    base, keys = path.base, chain_keys(KEY(3), 256)
+    base, keys = path.base, chain_keys(jax.random.key(3), 256)
     xs = jax.jit(jax.vmap(lambda k: draw(base, key=k)))(keys)
     states = jax.jit(jax.vmap(lambda x, k: kernel.init(path(times[0]), x, key=k)))(xs, keys)
     work, visited = np.zeros(256), [np.asarray(xs)]
