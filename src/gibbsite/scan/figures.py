@@ -1,7 +1,7 @@
 """Figures of a scan: curves with error bands, what the replicas did, crossings and collapse."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ from gibbsite.compare.chart import Chart, Figure
 from gibbsite.compare.marks import AbstractMark, Dots, Palette, Style, style
 from gibbsite.core import Estimate
 from gibbsite.scan.curves import TITLES, Curves
-from gibbsite.scan.result import Ladder, Scan
-from gibbsite.scan.scaling import Collapse
+from gibbsite.scan.ladder import Ladder
+from gibbsite.scan.scaling import Collapse, Scaling
 
 EXACT = Style("ink", "o", (3, 1.5))
 WIDE = (3.6, 2.6)  # inches of a chart
+NEAR_CROSSING = 0.15  # of the range, on either side of the crossing
 NEAR = 3.0  # of x, on either side, that the collapse is drawn on
 
 
@@ -38,27 +39,28 @@ class Band(AbstractMark):
             yield self.label, x, x, x, y, y - error, y + error
 
 
-def figures(scan: Scan) -> list[Figure]:
+def figures(ladders: Sequence[Ladder], scaling: Scaling | None) -> list[Figure]:
     """All of a scan, those without content left out."""
-    made = [observables(scan), replicas(scan)]
-    return made + ([sizes(scan)] if scan.scaling is not None and scan.scaling.limit is not None else [])
+    limit = None if scaling is None else scaling.limit
+    made = [observables(ladders, limit), replicas(ladders)]
+    return made if scaling is None or limit is None else [*made, sizes(ladders, limit, scaling.collapse)]
 
 
-def observables(scan: Scan) -> Figure:
+def observables(ladders: Sequence[Ladder], limit: Estimate | None) -> Figure:
     """Every observable against beta."""
-    names = [name for name in TITLES if all(name in ladder.fine.estimates for ladder in scan.ladders)]
+    names = [name for name in TITLES if all(name in ladder.fine.estimates for ladder in ladders)]
     text = "Bands are one standard error; dots are the temperatures of the runs; dashes are exact, where there is a formula."
-    return Figure("curves", "Observables", text, tuple(_observable(scan, name) for name in names))
+    return Figure("curves", "Observables", text, tuple(_observable(ladders, name, limit) for name in names))
 
 
-def _observable(scan: Scan, name: str) -> Chart:
+def _observable(ladders: Sequence[Ladder], name: str, limit: Estimate | None) -> Chart:
     marks: list[AbstractMark] = []
-    for place, ladder in enumerate(scan.ladders):
+    for place, ladder in enumerate(ladders):
         marks += _marks(ladder, name, style(place))
-    exact = [ladder for ladder in scan.ladders if name in ladder.exact]
+    exact = [ladder for ladder in ladders if name in ladder.exact]
     for number, ladder in enumerate(exact):
         marks.append(Dots("" if number else "exact", EXACT, ladder.fine.betas, ladder.exact[name], joined=True, marked=False))
-    line = None if scan.beta_c is None else float(scan.beta_c)
+    line = None if limit is None else float(limit)
     return Chart(name, f"{TITLES[name]} against beta", tuple(marks), "beta", name, TITLES[name], line=line, size=WIDE, legend=name == "u")
 
 
@@ -70,16 +72,16 @@ def _marks(ladder: Ladder, name: str, look: Style) -> list[AbstractMark]:
     return [Band(ladder.name, look, ladder.fine.betas, fine.value, fine.stderr), dots]
 
 
-def replicas(scan: Scan) -> Figure:
+def replicas(ladders: Sequence[Ladder]) -> Figure:
     """Exchange and memory along the ladder."""
     swaps, energies, orders = [], [], []
-    for place, ladder in enumerate(scan.ladders):
+    for place, ladder in enumerate(ladders):
         made, look, taus = ladder.exchange, style(place), ladder.exchange.taus
         middle = (made.betas[1:] + made.betas[:-1]) / 2
         swaps.append(Dots(ladder.name, look, middle, made.swaps, joined=True))
         energies.append(Dots(ladder.name, look, made.betas, taus["energy"], joined=True))
         orders.append(Dots(ladder.name, look, made.betas, taus["order"], joined=True))
-    trips = ", ".join(f"{ladder.exchange.trips} at {ladder.name}" for ladder in scan.ladders)
+    trips = ", ".join(f"{ladder.exchange.trips} at {ladder.name}" for ladder in ladders)
     charts = (
         Chart("exchange", "Probability of a swap of neighbours", tuple(swaps), "beta", "swap probability", f"round trips: {trips}"),
         Chart("tau of the energy", "Autocorrelation time of the energy", tuple(energies), "beta", "steps", "2 tau_int: 1 is independent"),
@@ -89,29 +91,27 @@ def replicas(scan: Scan) -> Figure:
     return Figure("replicas", "Replicas", "What moved, and how long it was remembered.", tuple(low))
 
 
-def sizes(scan: Scan) -> Figure:
+def sizes(ladders: Sequence[Ladder], limit: Estimate, fit: Collapse | None) -> Figure:
     """Crossings of the Binder cumulants, and the collapse."""
-    assert scan.scaling is not None and scan.scaling.limit is not None
-    fit = scan.scaling.collapse
-    charts = [_crossing(scan, scan.scaling.limit)] + ([] if fit is None else _collapsed(scan, fit))
+    charts = [_crossing(ladders, limit)] + ([] if fit is None else _collapsed(ladders, fit))
     text = "On the left curves of different sizes cross at the critical point; in scaled units they fall on one."
     return Figure("sizes", "Sizes", text, tuple(charts))
 
 
-def _crossing(scan: Scan, limit: Estimate) -> Chart:
+def _crossing(ladders: Sequence[Ladder], limit: Estimate) -> Chart:
     """U4 on a stretch around the limit of crossings."""
-    width = 0.15 * (scan.range.high - scan.range.low)
+    width = NEAR_CROSSING * np.ptp(ladders[0].fine.betas)
     marks = []
-    for place, ladder in enumerate(scan.ladders):
+    for place, ladder in enumerate(ladders):
         near = np.abs(ladder.fine.betas - float(limit)) <= width
         found = ladder.fine.estimates["U4"]
         marks.append(Band(ladder.name, style(place), ladder.fine.betas[near], found.value[near], found.stderr[near]))
     return Chart("crossing", "Binder cumulants cross", tuple(marks), "beta", "U4", f"beta_c = {limit}", line=float(limit), size=WIDE)
 
 
-def _collapsed(scan: Scan, fit: Collapse) -> list[Chart]:
+def _collapsed(ladders: Sequence[Ladder], fit: Collapse) -> list[Chart]:
     """U4, and m^2 L^(2 beta / nu), against (beta - beta_c) L^(1 / nu)."""
-    used = [(place, ladder) for place, ladder in enumerate(scan.ladders) if ladder.side in fit.sides]
+    used = [(place, ladder) for place, ladder in enumerate(ladders) if ladder.side in fit.sides]
     beta_c, steep, power = float(fit.beta_c), 1 / float(fit.nu), 2 * float(fit.beta_over_nu)
     binder, order = [], []
     for place, ladder in used:

@@ -29,8 +29,9 @@ from gibbsite.samplers import Silent
 from gibbsite.samplers.checks import check_counts
 from gibbsite.scan.curves import curves, exact_curves
 from gibbsite.scan.exchange import Exchange, check_hot_end, exchange, mover
+from gibbsite.scan.ladder import Ladder
 from gibbsite.scan.range import Range
-from gibbsite.scan.result import Ladder, Scan
+from gibbsite.scan.result import Scan
 from gibbsite.scan.scaling import Member, scaling
 from gibbsite.simulate import TARGETS, TargetError
 from gibbsite.simulate.targets import key_of, target
