@@ -138,7 +138,8 @@ class TestVerdict:
         few = {"status": Status.LOW_ESS, "ess": 16.0}
         assert pooled([route("a", 0.0, 0.3, **few)]).log_z.status is Status.LOW_ESS
         assert pooled([route("a", 0.0, 0.3, **few), route("a", 0.1, 0.3, **few)]).log_z.status is Status.OK
-        assert pooled([route("a", 0.0, 0.3, **few), route("a", 0.1, 0.3, status=Status.NOT_MIXED, ess=99.0)]).log_z.status is Status.NOT_MIXED
+        stuck = route("a", 0.1, 0.3, status=Status.NOT_MIXED, ess=99.0)
+        assert pooled([route("a", 0.0, 0.3, **few), stuck]).log_z.status is Status.NOT_MIXED
         many = pooled([route("a", value, 0.001) for value in np.linspace(-1, 1, 9)])
         assert many.log_z.stderr > 0.2  # by the scatter of the rounds, which their own errors deny
 
