@@ -184,7 +184,7 @@ class TestErrors:
     @pytest.mark.long
     @pytest.mark.parametrize("learn", [pseudo_likelihood, exact_learning])
     def test_they_cover_closely(self, learn) -> None:
-        check_coverage(self.replicates(learn, 2000), self.truth, limit=0.15, name=learn.__name__)
+        check_coverage(self.replicates(learn, 800), self.truth, limit=0.15, name=learn.__name__)
 
     def test_half_the_errors_fail(self) -> None:
         """A broken twin."""

@@ -165,7 +165,7 @@ class TestErrors:
 
     @pytest.mark.long
     def test_crossing_covers_closely(self) -> None:
-        self.covered(2000)
+        self.covered(500)
 
     def test_others_cover(self) -> None:
         works = self.replicates(200)
