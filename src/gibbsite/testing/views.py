@@ -91,7 +91,7 @@ def check_start(energy: AbstractEnergy, points: int, *, key: Key[Array, ""]) -> 
         raise LawViolation(f"{name_of(energy)}: {points} chains are born at fewer energies than that.")
 
 
-def check_field(energy: AbstractEnergy, xs: Array) -> None:
+def check_field(energy: AbstractEnergy, xs: PyTree) -> None:
     """The three numbers of a field give its energy, up to a constant; so they do tempered, and added to themselves."""
     for form in (energy, Tempered(energy, as_float(0.7)), Sum(energy, energy)):
         if (view := capability(form, ScalarField)) is None:
@@ -106,7 +106,7 @@ def check_field(energy: AbstractEnergy, xs: Array) -> None:
         bounded(name_of(form), "energy of a scalar field", off - off[0], rounding(truth))
 
 
-def check_tables(energy: AbstractEnergy, xs: Array) -> None:
+def check_tables(energy: AbstractEnergy, xs: PyTree) -> None:
     """Tables of bonds and of sites give the energy, up to a constant; so they do tempered."""
     for form in (energy, Tempered(energy, as_float(0.7))):
         if (view := capability(form, LevelBonds)) is None:
