@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from gibbsite.cli import app
 from gibbsite.core import Callable, Estimate, Evidence, Geometric, Normal, Reals, Status, Tempered, as_float
-from gibbsite.energies import BinaryRBM, DoubleWell, Gaussian, Ising
-from gibbsite.samplers import MALA, Silent
+from gibbsite.energies import BinaryRBM, DoubleWell, Gaussian, Ising, ManyWell
+from gibbsite.samplers import MALA, ULA, Silent
 from gibbsite.thermo import Certificate, Route, certify, stepping_stones
 from gibbsite.thermo.certificate import judge
 from gibbsite.thermo.certify import SAMPLED, chosen, pooled
@@ -83,6 +83,19 @@ class TestStones:
         run.above[0, 0] = np.nan
         assert stones(run, 0.0).log_z.value is None
 
+    @pytest.mark.parametrize("share", [0.03, 0.6])
+    def test_walls(self, share: float) -> None:
+        """The upper law is the lower one where it is allowed: its log Z is the log of that share, beyond all finite works."""
+        rng = np.random.default_rng(0)
+        below = np.where(rng.uniform(size=(8, 400, 1)) < share, 0.0, np.inf)
+        found = stones(Exchange(np.array([0.0, 1.0]), below, np.zeros((8, 400, 1)), np.ones(1), np.zeros(8, int), None), 0.0).log_z
+        assert found.value == pytest.approx(math.log(np.isfinite(below).mean()), abs=1e-9)
+        assert abs(found.value - math.log(share)) < Z * found.stderr
+
+    def test_moves_with_a_bias_are_told(self) -> None:
+        found = stepping_stones(PATH, ULA(0.4), times=(0.0, 0.5, 1.0), draws=50, warmup=10, progress=Silent(), key=KEY)
+        assert found.log_z.status is Status.UNADJUSTED and found.log_z.evidence is Evidence.NOT_ESTABLISHED
+
     @pytest.mark.parametrize(("options", "said"), [({"populations": 3}, "populations=3"), ({"times": (0.0, 0.5)}, "times=")])
     def test_bad_input(self, options, said) -> None:
         with pytest.raises(ValueError, match=said):
@@ -124,11 +137,17 @@ class TestVerdict:
         assert found.log_z.value is None and found.why == f"c: {Status.NOT_MIXED.value}"
         assert json.loads(found.json())["value"] is None
 
+    def test_what_is_no_number_establishes_nothing(self) -> None:
+        parts = (route("a", 0.0, 0.1), route("b", 0.0, 0.1), route("c", math.nan, 0.1))
+        found = judge(parts, level=0.95, seconds=1.0)
+        assert found.verdict == "not established" and found.log_z.status is Status.NON_FINITE
+        json.loads(found.json())
+
     def test_exact_routes_come_first_and_must_agree(self) -> None:
         first, other = (route(name, value, 0.0, evidence=Evidence.EXACT) for name, value in (("x", 3.0), ("y", 3.5)))
         far = route("a", 9.0, 0.1)
         found = judge((first, far), level=0.95, seconds=1.0)
-        assert found.verdict == "exact" and found.log_z.value == 3.0
+        assert found.verdict == "exact" and found.log_z.value == 3.0 and "errors: a" in found.why
         assert judge((first, other), level=0.95, seconds=1.0).verdict == "not established"
 
     def test_rounds_are_pooled(self) -> None:
@@ -146,8 +165,7 @@ class TestVerdict:
 
 class TestCertify:
     def test_ising(self) -> None:
-        energy = Ising(8, beta=0.4) if "beta" in Ising.__annotations__ else Tempered(Ising(8), as_float(0.4))
-        found = sampled(energy, walkers=256, width=0.5)
+        found = sampled(Tempered(Ising(8), as_float(0.4)), walkers=256, width=0.5)
         truth = 56.59938876042537
         assert found.verdict == "established"
         assert abs(found.log_z.value - truth) < Z * found.log_z.stderr
@@ -175,6 +193,23 @@ class TestCertify:
         assert found.log_z.value is None and found.log_z.status is Status.DRIFTING
         assert "Z may be infinite" in str(found)
 
+    def test_a_base_of_ones_own_hides_no_escape(self) -> None:
+        energy = Callable(lambda _, x: 0.2 * jnp.sum(jnp.log1p(x**2)), None, Reals((2,)))
+        found = sampled(energy, walkers=64, base=Normal(jnp.zeros(2), jnp.ones(2)))
+        assert found.log_z.status is Status.DRIFTING
+
+    @pytest.mark.long
+    def test_the_critical_lattice_within_a_fifth_of_a_nat(self) -> None:
+        found = sampled(Tempered(Ising(32), as_float(K_C)), width=0.2)
+        assert found.verdict == "established" and found.log_z.hi - found.log_z.lo <= 0.2
+        assert abs(found.log_z.value - 952.6480795485428) < Z * found.log_z.stderr
+
+    @pytest.mark.long
+    def test_many_well_32(self) -> None:
+        found = sampled(ManyWell(), width=0.05)
+        assert found.verdict == "established"
+        assert abs(found.log_z.value - MANY_WELL) <= min(0.02, Z * found.log_z.stderr)
+
     def test_routes_by_name(self) -> None:
         assert chosen(None, []) == list(SAMPLED)
         assert chosen(None, ["kaufman"]) == ["kaufman"]
@@ -185,7 +220,15 @@ class TestCertify:
         with pytest.raises(ValueError, match="route=exact"):
             chosen(["exact"], [])
 
-    @pytest.mark.parametrize(("options", "said"), [({"width": 0.0}, "width=0"), ({"seconds": -1}, "seconds=-1"), ({"level": 1}, "level=1")])
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            ({"width": 0.0}, "width=0"),
+            ({"seconds": -1}, "seconds=-1"),
+            ({"level": 1}, "level=1"),
+            ({"walkers": 3}, "walkers=3"),
+        ],
+    )
     def test_bad_numbers(self, options, said) -> None:
         with pytest.raises(ValueError, match=said):
             certify(TILTED, key=KEY, **options)

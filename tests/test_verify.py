@@ -27,6 +27,7 @@ def check(identity: Identity) -> None:
     right, broken = identity.findings(identity.rule, identity.twin)
     assert right.holds(), [s.record() for s in right.statements if not s.holds()]
     assert not broken.holds()
+    assert all(np.all(np.isfinite(s.gap())) for s in broken.statements)  # it fails by what it says, not by being no number
     json.dumps([panel.record() for panel in right.panels], allow_nan=False)
     for panel in right.panels:
         assert all(len(np.ravel(s.x)) == len(np.ravel(s.y)) > 0 for s in panel.series) and len({s.label for s in panel.series}) == len(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gibbsite.cli.shared import AsJson, Debug, Seed, answering, app, deliver, deliver_and_write
+from gibbsite.cli.shared import FAILED, AsJson, Debug, Seed, answering, app, deliver, deliver_and_write
 from gibbsite.reweight import UNITS, reweight
 from gibbsite.scan import betas_of, sides_of
 from gibbsite.scan import scan as run_scan
@@ -92,6 +92,8 @@ def log_z(
             seed=seed,
         )
     deliver(done, as_json=as_json)
+    if done.certificate.log_z.value is None:
+        raise typer.Exit(FAILED)
 
 
 @app.command(

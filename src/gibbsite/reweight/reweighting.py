@@ -17,6 +17,7 @@ from gibbsite.reweight.units import KILOJOULES, Scale
 from gibbsite.samplers.report import marked
 from gibbsite.thermo import MBAR, Bootstrap, Decorrelated
 
+CORRELATED = 1.5  # statistical inefficiency above which the errors of samples that are all kept are told to be too small
 WIDE = 12  # states whose overlap matrix fits a terminal
 
 
@@ -64,6 +65,7 @@ class Reweighting:
             "overlap": self.mbar.overlap.tolist(),
             "overlap_scalar": self.mbar.overlap_scalar,
             "bootstraps": 0 if self.bootstrap is None else len(self.bootstrap.f),
+            "inefficiency": self._inefficiency(),
             "status": self.status.name.lower(),
         }
 
@@ -102,6 +104,10 @@ class Reweighting:
             "free_energy": estimate.record(),
         }
 
+    def _inefficiency(self) -> float:
+        """The largest of all states."""
+        return max((state.inefficiency for state in self.kept.states if state is not None), default=1.0)
+
     def _rows(self) -> Iterator[list[str]]:
         others = list(KILOJOULES) if self.scale.temperature else []
         yield ["state", "samples", "start", "g", "kept", "ESS", "f / kT", *(f"f / ({units})" for units in others), "overlap with next"]
@@ -124,6 +130,8 @@ class Reweighting:
 
     def _doubts(self) -> Iterator[str]:
         """Each status once, with the states that have it."""
+        if len(self.kept.kept) == self.samples.u_kn.shape[1] and (g := self._inefficiency()) > CORRELATED:
+            yield f"Samples are correlated (g = {g:.1f}) and all are kept: errors are about {g**0.5:.1f} times too small."
         found: dict[Status, list[str]] = {}
         for name, estimate in zip(self.samples.states, self.free_energies, strict=True):
             found.setdefault(estimate.status, []).append(name)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float
 
-from gibbsite.core import AbstractEnergy, Estimate, Status, UniformBonds, capability
+from gibbsite.core import AbstractEnergy, Estimate, Evidence, Status, UniformBonds, capability
 from gibbsite.thermo import MultiHistogram, kaufman, kaufman_energy, kaufman_heat_capacity
 from gibbsite.thermo.jackknife import jackknife
 
@@ -59,13 +59,15 @@ def curves(histogram: MultiHistogram, sites: int, anchor: Estimate, betas: Float
         if name in made:
             made[name] = _widened(made[name], np.asarray(weight * (anchor.stderr or 0.0)))
             made[name] = made[name] if anchor.status is Status.OK else made[name].doubted(anchor.status)
+        if name in made and anchor.value is None:
+            made[name] = Estimate(None, None, status=anchor.status, evidence=Evidence.NOT_ESTABLISHED)
     return Curves(betas, made)
 
 
 def exact_curves(energy: AbstractEnergy, betas: Float[np.ndarray, " betas"]) -> dict[str, Float[np.ndarray, " betas"]]:
     """u, c, s and f of a plain Ising torus of ferromagnetic bonds (Kaufman 1949); of anything else nothing is known exactly."""
     bonds = capability(energy, UniformBonds)
-    if bonds is None or not float(bonds.coupling) > 0 or betas[0] <= 0:
+    if bonds is None or not float(bonds.coupling) > 0 or betas[0] <= 0 or len(energy.space.shape) != 2:
         return {}
     coupling, (rows, cols) = float(bonds.coupling), energy.space.shape
     log_z, u, c = (

@@ -72,7 +72,7 @@ class Ladder:
             "curves": {name: estimate.record() for name, estimate in self.fine.estimates.items()},
             "runs": {"beta": self.runs.betas.tolist(), **{name: estimate.record() for name, estimate in self.runs.estimates.items()}},
             "exact": {name: values.tolist() for name, values in self.exact.items()},
-            "largest_deviation": self.deviations,
+            "largest_deviation": {name: float(far) if np.isfinite(far) else None for name, far in self.deviations.items()},
             "log_z_at_first_beta": self.anchor.record(),
             "tau": {name: [None if np.isnan(t) else float(t) for t in taus] for name, taus in made.taus.items()},
             "round_trips": made.trips,

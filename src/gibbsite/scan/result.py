@@ -33,7 +33,10 @@ class Scan:
         if self.scaling is None:
             return None
         collapse = self.scaling.collapse
-        return collapse.beta_c if collapse is not None and collapse.beta_c.status is Status.OK else self.scaling.limit
+        if collapse is not None and collapse.beta_c.status is Status.OK:
+            return collapse.beta_c
+        # Without a collapse nothing says that the crossings drift with the exponent that their limit takes.
+        return None if self.scaling.limit is None else self.scaling.limit.doubted(Status.NOT_CONVERGED)
 
     @property
     def t_c(self) -> Estimate | None:

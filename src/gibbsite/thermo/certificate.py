@@ -19,6 +19,7 @@ from gibbsite.core import Estimate, Evidence, Status
 
 ENOUGH = 3  # routes
 CHANCE = 1e-3  # of a chi^2 as large, below which routes disagree
+FAR = 5.6  # errors
 ROUNDING = 1e-5  # relative difference that two exact routes may have: energies are float32
 
 
@@ -86,18 +87,27 @@ def judge(routes: tuple[Route, ...], *, level: float, seconds: float) -> Certifi
     exact = [route for route in routes if route.log_z.evidence is Evidence.EXACT and route.log_z.status is Status.OK]
     if exact:
         return _judge_exact(exact, routes, level, seconds)
+    routes = tuple(map(_sound, routes))
     doubted = [route for route in routes if route.log_z.status is not Status.OK]
     if doubted:
         why = " ".join(f"{route.name}: {route.log_z.status.value}" for route in doubted)
         return _nothing(routes, why, doubted[0].log_z.status, None, level, seconds)
     if len(routes) < ENOUGH:
         why = f"Of {len(routes)} routes too little can be told: let {ENOUGH} run."
-        return _nothing(routes, why, Status.OK, None, level, seconds)
+        return _nothing(routes, why, Status.TOO_SHORT, None, level, seconds)
     joint, chance = _joined([route.log_z for route in routes], level)
-    if chance < CHANCE:
+    if not chance >= CHANCE:
         why = f"The routes disagree (a scatter like theirs has a chance of {chance:.1g}): some miss a part of the law; give more time."
         return _nothing(routes, why, Status.NOT_CONVERGED, chance, level, seconds)
     return Certificate(joint, routes, "established", f"{len(routes)} routes agree.", chance, seconds)
+
+
+def _sound(route: Route) -> Route:
+    """The route, its estimate doubted if it is no number."""
+    found = route.log_z
+    if found.value is None or (math.isfinite(found.value) and math.isfinite(found.stderr or 0.0)):
+        return route
+    return dataclasses.replace(route, log_z=Estimate(None, None, status=Status.NON_FINITE, evidence=Evidence.NOT_ESTABLISHED))
 
 
 def _joined(estimates: list[Estimate], level: float) -> tuple[Estimate, float]:
@@ -117,7 +127,14 @@ def _judge_exact(exact: list[Route], routes: tuple[Route, ...], level: float, se
         if apart > 6 * math.hypot(other.log_z.stderr, best.log_z.stderr) + ROUNDING * (1 + abs(best.log_z.value)):
             why = f"{best.name} and {other.name} are both exact and differ by {apart:.2g}: one of them is wrong; please report this."
             return _nothing(routes, why, Status.NOT_CONVERGED, None, level, seconds)
-    return Certificate(best.log_z, routes, "exact", f"By {best.name}.", None, seconds)
+    return Certificate(best.log_z, routes, "exact", f"By {best.name}.{_contradicting(best, routes)}", None, seconds)
+
+
+def _contradicting(best: Route, routes: tuple[Route, ...]) -> str:
+    """The sampled routes that worked and are far from the exact value."""
+    others = [route for route in routes if route.log_z.status is Status.OK and route.log_z.evidence is not Evidence.EXACT]
+    far = [route.name for route in others if abs(route.log_z.value - best.log_z.value) > FAR * max(route.log_z.stderr, 1e-12)]
+    return f" Against it, by more than {FAR:g} errors: {', '.join(far)}." if far else ""
 
 
 def _nothing(routes: tuple[Route, ...], why: str, status: Status, chance: float | None, level: float, seconds: float) -> Certificate:

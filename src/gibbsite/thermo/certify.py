@@ -23,11 +23,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from gibbsite.core import AbstractEnergy, AbstractPath, Estimate, Evidence, Sampleable, Status, capability, draw
+from gibbsite.core import AbstractEnergy, AbstractPath, Estimate, Evidence, Sampleable, Status, capability
 from gibbsite.core.keys import chain_keys
 from gibbsite.samplers import Progress, Silent
 from gibbsite.samplers.checks import check_energy, check_key
-from gibbsite.thermo.annealing import Ladder, anneal, anneal_reverse
+from gibbsite.thermo.annealing import Ladder, anneal, anneal_reverse, draw_base
 from gibbsite.thermo.certificate import Certificate, Route, judge
 from gibbsite.thermo.exact import exact_routes
 from gibbsite.thermo.outset import outset
@@ -96,10 +96,13 @@ def certify(
             raise ValueError(f"{name}={number}: give a positive number.")
     if not 0 < level < 1:
         raise ValueError(f"level={level}: give a share between 0 and 1, such as 0.95.")
+    if not hasattr(walkers, "__index__") or walkers < FEWEST:
+        raise ValueError(f"walkers={walkers}: give a whole number, {FEWEST} or more.")
     begun, exact = time.perf_counter(), exact_routes(energy)
     wanted = chosen(routes, exact)
     done = [_timed(name, exact[name]) for name in wanted if name in exact]
-    sampled = [name for name in wanted if name in SAMPLED]
+    failed = routes is None and all(route.log_z.status is not Status.OK for route in done)
+    sampled = list(SAMPLED) if failed else [name for name in wanted if name in SAMPLED]
     if sampled:
         shown = progress or Progress("certifying", MOST)
         with shown:
@@ -190,7 +193,7 @@ def _annealing(problem: Problem, energy: AbstractEnergy, key: Key[Array, ""]) ->
     forward = anneal(problem.path, ladder, walkers=walkers, times=times, progress=Silent(), key=there)
     if capability(energy, Sampleable) is None:
         return forward.log_z, None
-    xs = jax.vmap(lambda k: draw(energy, key=k))(chain_keys(drawn, walkers))
+    xs = draw_base(energy, chain_keys(drawn, walkers))
     reverse = anneal_reverse(problem.path, ladder, xs, times=times, progress=Silent(), key=back)
     both = bar(forward.work, reverse.work)
     return both + forward.base_log_z, None if both.ess is None else both.ess / (2 * walkers)

@@ -24,7 +24,7 @@ from gibbsite.samplers import Progress
 from gibbsite.samplers.progress import chunks
 from gibbsite.thermo.annealing import START, Ladder, base_of, check_kernel, increasing
 
-EXCHANGE = 2**31 - 8  # so that one key given to several verbs gives each its own draws
+EXCHANGE = 2**31 - 12  # so that one key given to several verbs gives each its own draws
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Exchange:
 
     `below[p, n, r]` is the work in nats of the switch from t_r to t_{r+1} for the replica at t_r, `above` that of the same switch
     for the one at t_{r+1}; `swaps` (pairs) are mean probabilities of a swap, `trips` (populations) counts replicas that came from the
-    base to the target, and `positions` (populations *x) are those of the target after the last step.
+    base to the target, and `positions` (populations *x) are those of the target after the last step. `unadjusted` says that moves had
+    shadow work, so that no law is quite kept.
     """
 
     times: Float[np.ndarray, " times"]
@@ -42,6 +43,7 @@ class Exchange:
     swaps: Float[np.ndarray, " pairs"]
     trips: Int[np.ndarray, " populations"]
     positions: PyTree
+    unadjusted: bool = False
 
 
 def exchange(
@@ -82,6 +84,7 @@ def exchange(
         np.asarray(carry.swaps, np.float64) / draws,
         np.asarray(carry.trips),
         jax.tree.map(lambda a: np.asarray(a[:, -1]), carry.xs),
+        bool(carry.shadow > 0),
     )
 
 
@@ -93,6 +96,7 @@ class _Carry(NamedTuple):
     trips: Int[Array, " populations"]
     works: Float[Array, "draws populations 2 pairs"]
     swaps: Float[Array, " pairs"]
+    shadow: Float[Array, ""]  # the largest shadow work of a step
 
 
 @eqx.filter_jit
@@ -103,7 +107,7 @@ def _begun(path: AbstractPath, times: Array, keys: Array, draws: int) -> _Carry:
         step_keys(keys, jnp.asarray(START))
     )
     empty = jnp.zeros((draws, len(keys), 2, rungs - 1))
-    return _Carry(xs, jnp.zeros((len(keys), rungs)), jnp.zeros(len(keys), int), empty, jnp.zeros(rungs - 1))
+    return _Carry(xs, jnp.zeros((len(keys), rungs)), jnp.zeros(len(keys), int), empty, jnp.zeros(rungs - 1), jnp.zeros(()))
 
 
 @eqx.filter_jit
@@ -113,7 +117,7 @@ def _advance(path: AbstractPath, ladder: Ladder, times: Array, carry: _Carry, ke
 
     def body(n: Array, carry: _Carry) -> _Carry:
         counted = n >= warmup
-        xs, fresh, arrived, works, swap = jax.vmap(_step, in_axes=(None, None, None, None, None, 0, 0, 0))(
+        xs, fresh, arrived, works, swap, shadow = jax.vmap(_step, in_axes=(None, None, None, None, None, 0, 0, 0))(
             path, ladder, times, moves, n % 2, carry.xs, carry.fresh, step_keys(keys, n)
         )
         row = jnp.where(counted, n - warmup, len(carry.works))
@@ -123,6 +127,7 @@ def _advance(path: AbstractPath, ladder: Ladder, times: Array, carry: _Carry, ke
             carry.trips + counted * arrived,
             carry.works.at[row].set(works, mode="drop"),
             carry.swaps + counted * jnp.mean(swap, axis=0),
+            jnp.maximum(carry.shadow, jnp.max(shadow)),
         )
 
     return jax.lax.fori_loop(start, stop, body, carry)
@@ -130,10 +135,10 @@ def _advance(path: AbstractPath, ladder: Ladder, times: Array, carry: _Carry, ke
 
 def _step(
     path: AbstractPath, ladder: Ladder, times: Array, moves: Array, parity: Array, xs: PyTree, fresh: Array, key: Array
-) -> tuple[PyTree, Array, Array, Array, Array]:
+) -> tuple[PyTree, Array, Array, Array, Array, Array]:
     """One population: moves at every time, the works between neighbours, and swaps of every second pair."""
     local, anew, swap = jax.random.split(key, 3)
-    moved = jax.vmap(_move, in_axes=(None, 0, 0, None, 0, 0))(
+    moved, shadow = jax.vmap(_move, in_axes=(None, 0, 0, None, 0, 0))(
         path, _above(ladder.kernel), times[1:], moves, _above(xs), jax.random.split(local, len(times) - 1)
     )
     xs = jax.tree.map(lambda base, rest: jnp.concatenate([base[None], rest]), draw(base_of(path), key=anew), moved)
@@ -146,7 +151,7 @@ def _step(
     partner = jnp.arange(len(times)).at[:-1].add(accept).at[1:].add(-1 * accept)
     xs, fresh = jax.tree.map(lambda a: a[partner], (xs, fresh))
     arrived = jnp.asarray(fresh[-1] > 0, int)
-    return xs, fresh.at[-1].set(0.0), arrived, jnp.stack([below, above]), prob
+    return xs, fresh.at[-1].set(0.0), arrived, jnp.stack([below, above]), prob, jnp.max(shadow)
 
 
 def _above(tree: PyTree) -> PyTree:
@@ -154,11 +159,14 @@ def _above(tree: PyTree) -> PyTree:
     return jax.tree.map(lambda a: a[1:] if eqx.is_array(a) else a, tree)
 
 
-def _move(path: AbstractPath, kernel: AbstractKernel, t: Array, moves: Array, x: PyTree, key: Array) -> PyTree:
+def _move(path: AbstractPath, kernel: AbstractKernel, t: Array, moves: Array, x: PyTree, key: Array) -> tuple[PyTree, Array]:
+    """Where the moves led, and their largest shadow work."""
     begin, run = jax.random.split(key)
     energy = path(t)
 
-    def step(i: Array, state: PyTree) -> PyTree:
-        return kernel.step(energy, state, key=jax.random.fold_in(run, i))[0]
+    def step(i: Array, carry: tuple[PyTree, Array]) -> tuple[PyTree, Array]:
+        state, info = kernel.step(energy, carry[0], key=jax.random.fold_in(run, i))
+        return state, jnp.maximum(carry[1], jnp.abs(info.shadow_work))
 
-    return kernel.position(jax.lax.fori_loop(0, moves, step, kernel.init(energy, x, key=begin)))
+    state, shadow = jax.lax.fori_loop(0, moves, step, (kernel.init(energy, x, key=begin), jnp.zeros(())))
+    return kernel.position(state), shadow

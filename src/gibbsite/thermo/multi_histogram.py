@@ -118,7 +118,7 @@ def multi_histogram(betas: ArrayLike, energies: ArrayLike, observables: Mapping[
 
     `energies` has axes `chains rungs draws`: those of rung k were made at `betas[k]`, and chains are independent of each other.
     Energies are untempered; `observables` are values measured at the same draws. Where more than 8192 different energies occur they are
-    sorted into as many bins of one width, each at the mean of its energies.
+    sorted into as many bins of as many neighbouring energies each, at their means: one energy far out widens no other bin.
 
     The result's status is NO_OVERLAP where between two temperatures fewer than 30 draws, or less than a hundredth of those at one,
     could have come from either side: nothing is then known about their difference. It is CONSTANT where all energies are one number.
@@ -167,12 +167,8 @@ def _levels(energies: Float[np.ndarray, "chains rungs draws"]) -> tuple[Float[np
     flat = energies.reshape(len(energies), -1)
     levels, place = np.unique(flat, return_inverse=True)
     if len(levels) > MOST_LEVELS:
-        low, high = levels[0], levels[-1]
-        place = np.minimum(((flat - low) / (high - low) * MOST_LEVELS).astype(int), MOST_LEVELS - 1)
-        count = np.bincount(place.ravel(), minlength=MOST_LEVELS)
-        total = np.bincount(place.ravel(), flat.ravel(), MOST_LEVELS)
-        levels = total[count > 0] / count[count > 0]
-        place = (np.cumsum(count > 0) - 1)[place]
+        place = place.ravel() * MOST_LEVELS // len(levels)
+        levels = np.bincount(place, flat.ravel()) / np.bincount(place)
     return levels, place.reshape(flat.shape)
 
 

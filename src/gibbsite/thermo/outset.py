@@ -61,22 +61,22 @@ def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: K
         path = Tempering(energy, reference(energy.space)) if base is None else Geometric(base, energy)
         return Outset(path, choose(energy).kernel)
     kernel = HMC(as_float(0.1), jnp.ones(energy.space.shape), steps=8)
-    if base is not None:
-        return Outset(Geometric(base, energy), kernel)
-    xs = _pilot(energy, key)
-    if _drifting(xs):
-        return Outset(Geometric(reference(energy.space), energy), kernel, drifting=True)
+    first, second, third, fourth = jax.random.split(key, 4)
+    xs = _pilot(energy, first)
+    if base is not None or _drifting(xs):
+        return Outset(Geometric(base or reference(energy.space), energy), kernel, _drifting(xs))
     flat = xs.reshape(-1, *xs.shape[2:])
     wide = Normal(flat.mean(axis=0), WIDER * flat.std(axis=0))
-    crowd = smc(Geometric(wide, energy), kernel, walkers=CROWD, moves=MOVES, progress=Silent(), key=jax.random.fold_in(key, 1))
-    both = LawMixture((cover(np.asarray(jax.random.permutation(key, flat))), cover(_even(crowd, key))), jnp.full(2, 0.5))
+    crowd = smc(Geometric(wide, energy), kernel, walkers=CROWD, moves=MOVES, progress=Silent(), key=second)
+    both = LawMixture((cover(np.asarray(jax.random.permutation(third, flat))), cover(_even(crowd, fourth))), jnp.full(2, 0.5))
     return Outset(Geometric(both, energy), kernel)
 
 
 def _even(crowd: Population, key: Key[Array, ""]) -> Float[np.ndarray, "n *x"]:
     """The walkers, as often as they weigh."""
-    chosen = systematic(jnp.asarray(crowd.log_weights), len(crowd.log_weights), key=key)
-    return np.asarray(crowd.positions, np.float64)[np.asarray(jax.random.permutation(key, chosen))]
+    draw, order = jax.random.split(key)
+    chosen = systematic(jnp.asarray(crowd.log_weights), len(crowd.log_weights), key=draw)
+    return np.asarray(crowd.positions, np.float64)[np.asarray(jax.random.permutation(order, chosen))]
 
 
 def _pilot(energy: AbstractEnergy, key: Key[Array, ""]) -> Float[np.ndarray, "chains n *x"]:

@@ -60,8 +60,9 @@ def stepping_stones(
 ) -> Stones:
     """log Z of the path's target by replica exchange along `times`, whose neighbours must overlap.
 
-    The evidence is an interval, with Student's quantile for so few populations. NOT_MIXED says that populations, or the
-    halves of one, disagree; NO_OVERLAP that two neighbours share less than a fiftieth of their draws; NON_FINITE that works are no numbers.
+    The evidence is an interval, with Student's quantile for so few populations. NOT_MIXED says that populations, or the halves of one,
+    disagree; UNADJUSTED that moves have a bias that nothing weighs; NO_OVERLAP that two neighbours share less than a fiftieth of their
+    draws; NON_FINITE that works are no numbers.
 
     Raises:
         TypeError: the path has no base with known constant and exact draws.
@@ -88,12 +89,12 @@ def stones(run: Exchange, constant: float) -> Stones:
     rhat = np.maximum(split_rhat(_bounded(run.below)), split_rhat(run.above))
     value, half = constant - float(differences.sum()), float(stdtrit(count - 1, 0.975)) * stderr
     found = Estimate(value, stderr, value - half, value + half, evidence=Evidence.INTERVAL)
-    status = _status(overlap, rhat)
+    status = Status.UNADJUSTED if run.unadjusted else _status(overlap, rhat)
     return Stones(found if status is Status.OK else found.doubted(status), -differences, overlap, rhat, run)
 
 
 def _status(overlap: np.ndarray, rhat: np.ndarray) -> Status:
-    if overlap.min() < LEAST:
+    if not overlap.min() >= LEAST:
         return Status.NO_OVERLAP
     return Status.OK if rhat.max() <= MIXED else Status.NOT_MIXED
 
@@ -115,10 +116,15 @@ def _differences(run: Exchange) -> Float[np.ndarray, " pairs"]:
         low, high = np.exp(_logs(run, differences, pairs)).sum(axis=(1, 2))
         return low - high
 
-    works, finite = np.stack([run.below, run.above]), np.isfinite(run.below)
-    low = works.min(axis=(0, 1, 2)) - 1
-    high = works.max(axis=(0, 1, 2), where=np.stack([finite, finite | True]), initial=-np.inf) + 1
-    return elementwise.find_root(gap, (low, high), args=(np.arange(works.shape[3]),)).x
+    pairs = np.arange(run.below.shape[2])
+    low = np.minimum(run.below.min(axis=(0, 1)), run.above.min(axis=(0, 1))) - 1
+    high = run.above.max(axis=(0, 1)) + 1
+    while np.any(short := gap(low, pairs) > 0):  # walls below: where the lower law lies outside the upper, the root is beyond all works
+        low = np.where(short, low - 2 * (high - low), low)
+    while np.any(short := gap(high, pairs) < 0):
+        high = np.where(short, high + 2 * (high - low), high)
+    found = elementwise.find_root(gap, (low, high), args=(pairs,))
+    return np.where(found.success, found.x, np.nan)
 
 
 def _left_out(run: Exchange, differences: np.ndarray) -> Float[np.ndarray, "populations pairs"]:
