@@ -35,8 +35,11 @@ class Scan:
         collapse = self.scaling.collapse
         if collapse is not None and collapse.beta_c.status is Status.OK:
             return collapse.beta_c
-        # Without a collapse nothing says that the crossings drift with the exponent that their limit takes.
-        return None if self.scaling.limit is None else self.scaling.limit.doubted(Status.NOT_CONVERGED)
+        limit = self.scaling.limit
+        if limit is None or all(ladder.exact for ladder in self.ladders):
+            return limit
+        # Only of the plain Ising torus, which has exact curves, is it known how the crossings drift.
+        return limit.doubted(Status.NOT_CONVERGED)
 
     @property
     def t_c(self) -> Estimate | None:
