@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gibbsite.core import Tempered, as_float
-from gibbsite.samplers import Silent
 from gibbsite.simulate.file import TargetError
 from gibbsite.simulate.targets import key_of, target
 from gibbsite.thermo import Certificate, certify
@@ -38,7 +37,6 @@ def constant(
     seconds: float = 60.0,
     level: float = 0.95,
     seed: int = 0,
-    quiet: bool = False,
 ) -> Constant:
     """Certifies log Z of a target of `TARGETS`, or of `file.py:name`, at inverse temperature `beta` (see `certify`).
 
@@ -57,7 +55,6 @@ def constant(
         width=width,
         seconds=seconds,
         level=level,
-        progress=Silent() if quiet else None,
         key=key_of(seed),
     )
     return Constant(name, float(beta), found)

@@ -251,7 +251,8 @@ def traced_walk(
     return work, positions, carry.acceptance
 
 
-def _kernel_at(kernel: AbstractKernel | Ladder, k: Int[Array, ""]) -> AbstractKernel:
+def kernel_at(kernel: AbstractKernel | Ladder, k: Int[Array, ""]) -> AbstractKernel:
+    """The kernel of the time numbered `k`."""
     return kernel.at(k) if isinstance(kernel, Ladder) else kernel
 
 
@@ -263,7 +264,7 @@ def draw_base(energy: AbstractEnergy, keys: Key[Array, " walkers"]) -> PyTree:
 
 @eqx.filter_jit
 def _start(path: AbstractPath, kernel: AbstractKernel | Ladder, times: Array, xs: PyTree, keys: Array) -> PyTree:
-    first = _kernel_at(kernel, jnp.asarray(1))
+    first = kernel_at(kernel, jnp.asarray(1))
     return jax.vmap(lambda x, key: first.init(path(times[0]), x, key=key))(xs, step_keys(keys, jnp.asarray(START)))
 
 
@@ -274,7 +275,7 @@ def _advance(
     """Moves `span[0]` to `span[1]`: each switches from t_k to t_{k+1} and moves under the energy at t_{k+1}."""
 
     def one(k: Array, state: PyTree, work: Pair, key: Array) -> tuple[PyTree, Pair, Array]:
-        mover, energy = _kernel_at(kernel, k + 1), path(times[k + 1])
+        mover, energy = kernel_at(kernel, k + 1), path(times[k + 1])
         if settle == "own":
             work = work.add(path.work(times[k], times[k + 1], mover.position(state)))
             state = mover.refresh(energy, state)
@@ -291,7 +292,7 @@ def _advance(
 @eqx.filter_jit
 def _finish(path: AbstractPath, kernel: AbstractKernel | Ladder, times: Array, carry: _Carry, *, settle: Settle) -> tuple[PyTree, Pair]:
     """The last switch, unless it is settled already."""
-    positions = jax.vmap(_kernel_at(kernel, jnp.asarray(1)).position)(carry.states)
+    positions = jax.vmap(kernel_at(kernel, jnp.asarray(1)).position)(carry.states)
     if settle == "next":
         return positions, carry.work
     return positions, carry.work.add(jax.vmap(lambda x: path.work(times[-2], times[-1], x))(positions))

@@ -34,7 +34,7 @@ from gibbsite.core.sums import zeros
 from gibbsite.samplers import Progress
 from gibbsite.samplers.checks import check_counts
 from gibbsite.samplers.progress import chunks
-from gibbsite.thermo.annealing import Ladder, base_of, draw_base, tuned
+from gibbsite.thermo.annealing import Ladder, base_of, draw_base, kernel_at, tuned
 from gibbsite.thermo.length import thermodynamic_length
 from gibbsite.thermo.rules import Rule, gauss
 
@@ -166,10 +166,6 @@ def run_lanes(
     return Lanes(first + shift, np.maximum(square - shift**2, 0.0), np.asarray(sums.shadow, np.float64) / draws)
 
 
-def _kernel_at(kernel: AbstractKernel | Ladder, k: Array) -> AbstractKernel:
-    return kernel.at(k) if isinstance(kernel, Ladder) else kernel
-
-
 @eqx.filter_jit
 def _led(
     path: AbstractPath, kernel: AbstractKernel | Ladder, nodes: Array, at: Array, xs: PyTree, keys: Array, warmup: Array
@@ -177,7 +173,7 @@ def _led(
     """Chains led from the base to their own time in even steps, and settled there."""
 
     def one(x: PyTree, key: Array, k: Array) -> tuple[PyTree, _Sums]:
-        mover, t = _kernel_at(kernel, k), nodes[k]
+        mover, t = kernel_at(kernel, k), nodes[k]
 
         def move(i: Array, state: PyTree) -> PyTree:
             energy = path(t * jnp.minimum(2 * (i + 1) / warmup, 1.0))
@@ -197,7 +193,7 @@ def _observed(
     """Steps `span[0]` to `span[1]` of every chain at its time."""
 
     def one(state: PyTree, sums: _Sums, key: Array, k: Array) -> tuple[PyTree, _Sums]:
-        mover, t = _kernel_at(kernel, k), nodes[k]
+        mover, t = kernel_at(kernel, k), nodes[k]
         state, info = mover.step(path(t), state, key=key)
         off = slope(path, t, mover.position(state)) - sums.first
         return state, _Sums(sums.first, sums.total.add(off), sums.squares.add(off**2), sums.shadow + info.shadow_work)

@@ -40,7 +40,7 @@ class Stones:
     run: Exchange
 
     def __repr__(self) -> str:
-        """`log Z = 12.81(3), interval; 9 pairs, overlap 0.31 or more, R-hat 1.01; 212 round trips`, and doubts."""
+        """`log Z = 12.81(3), interval; 9 pairs, overlap 0.31 or more, R-hat 1.01 or less; 212 arrivals from the base`, and doubts."""
         doubt = "" if self.log_z.status is Status.OK else f"\n? {self.log_z.status.value}"
         pairs = f"{len(self.overlap)} pairs, overlap {self.overlap.min():.2f} or more, R-hat {self.rhat.max():.2f} or less"
         return f"log Z = {self.log_z}, {self.log_z.evidence.value}; {pairs}; {self.run.trips.sum()} arrivals from the base{doubt}"
