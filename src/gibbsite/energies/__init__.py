@@ -23,6 +23,7 @@ from gibbsite.energies.potts_machine import PottsMachine
 from gibbsite.energies.rescaled import Rescaled
 from gibbsite.energies.rotors import XY, Clock
 from gibbsite.energies.transported import Transported
+from gibbsite.energies.turned import Turned
 from gibbsite.energies.wells import DoubleWell, ManyWell, MuellerBrown, Ring
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Rosenbrock",
     "Transformed",
     "Transported",
+    "Turned",
     "Yukawa",
     "edwards_anderson",
     "gmm40",

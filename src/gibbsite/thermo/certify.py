@@ -9,7 +9,8 @@ errors are independent:
 
 They fail in different ways: the first two know only what came down from the base, the third only what its replicas have met, and
 each tells by its weights, its families or its R-hat when it has failed. What none of them ever met, none of them can miss.
-Rounds with keys of their own are added until the interval is narrow enough or the time is over.
+Rounds with keys of their own are added until the interval is narrow enough or the time is over. A route whose round is in doubt begins
+anew with twice the effort (steps, stages, or draws), and what it did before is dropped.
 """
 
 import math
@@ -34,7 +35,7 @@ from gibbsite.thermo.outset import outset
 from gibbsite.thermo.perturbation import bar
 from gibbsite.thermo.smc import smc
 from gibbsite.thermo.stones import stepping_stones
-from gibbsite.thermo.weights import ENOUGH, log_mean
+from gibbsite.thermo.weights import log_mean
 
 PILOT = 256  # walkers
 CESS = 0.9  # of the pilot's stages
@@ -152,19 +153,32 @@ def _sampled(
     if isinstance(problem, Status):
         nothing = Estimate(None, None, status=problem, evidence=Evidence.NOT_ESTABLISHED)
         return [Route(name, nothing, 0.0) for name in names]
-    rounds: list[list[Route]] = []
+    rounds: list[list[Route]] = [[] for _ in names]
+    efforts = [1] * len(names)
     for n in range(MOST):
         begun = time.perf_counter()
         keys = jax.random.split(jax.random.fold_in(own, n), len(names))
         with ThreadPoolExecutor() as pool:  # they share nothing, and none keeps a second core busy by itself
-            rounds.append(list(pool.map(lambda name, k: _run(name, problem, energy, k), names, keys)))
+            made = list(pool.map(lambda name, effort, k: _run(name, problem, energy, effort, k), names, efforts, keys))
         progress.advance(1)
-        routes = [pooled(each) for each in zip(*rounds, strict=True)]
+        rounds = [_counted(before, new) for before, new in zip(rounds, made, strict=True)]
+        routes = [pooled(each) for each in rounds]
+        efforts = [effort if _fine(new) else 2 * effort for effort, new in zip(efforts, made, strict=True)]
         found = judge(tuple(routes), level=level, seconds=0.0).log_z
         now = time.perf_counter()
-        if (found.value is not None and found.hi - found.lo <= width) or now + (now - begun) > deadline:
+        ahead = (now - begun) * (1 if all(map(_fine, made)) else 2)
+        if (found.value is not None and found.hi - found.lo <= width) or now + ahead > deadline:
             break
     return routes
+
+
+def _fine(route: Route) -> bool:
+    return route.log_z.status is Status.OK
+
+
+def _counted(before: list[Route], new: Route) -> list[Route]:
+    """The rounds that count: none from before a doubt."""
+    return [*before, new] if _fine(new) and all(map(_fine, before)) else [new]
 
 
 def _piloted(energy: AbstractEnergy, base: AbstractEnergy | None, walkers: int, key: Key[Array, ""]) -> Problem | Status:
@@ -180,16 +194,16 @@ def _piloted(energy: AbstractEnergy, base: AbstractEnergy | None, walkers: int, 
     return Problem(path, ladder, found.times, walkers)
 
 
-def _run(name: str, problem: Problem, energy: AbstractEnergy, key: Key[Array, ""]) -> Route:
+def _run(name: str, problem: Problem, energy: AbstractEnergy, effort: int, key: Key[Array, ""]) -> Route:
     begun = time.perf_counter()
-    found, overlap = SAMPLED[name](problem, energy, key)
+    found, overlap = SAMPLED[name](problem, energy, effort, key)
     return Route(name, found, time.perf_counter() - begun, overlap)
 
 
-def _annealing(problem: Problem, energy: AbstractEnergy, key: Key[Array, ""]) -> tuple[Estimate, float | None]:
+def _annealing(problem: Problem, energy: AbstractEnergy, effort: int, key: Key[Array, ""]) -> tuple[Estimate, float | None]:
     there, back, drawn = jax.random.split(key, 3)
     stages, walkers = len(problem.times) - 1, max(problem.walkers // FEWER, FEWEST)
-    times, ladder = problem.steps(max(FINER * stages, math.ceil(-math.log(CESS) / SPREAD * stages**2)))
+    times, ladder = problem.steps(effort * max(FINER * stages, math.ceil(-math.log(CESS) / SPREAD * stages**2)))
     forward = anneal(problem.path, ladder, walkers=walkers, times=times, progress=Silent(), key=there)
     if capability(energy, Sampleable) is None:
         return forward.log_z, None
@@ -199,15 +213,15 @@ def _annealing(problem: Problem, energy: AbstractEnergy, key: Key[Array, ""]) ->
     return both + forward.base_log_z, None if both.ess is None else both.ess / (2 * walkers)
 
 
-def _population(problem: Problem, energy: AbstractEnergy, key: Key[Array, ""]) -> tuple[Estimate, float | None]:
-    times, ladder = problem.steps(FINER * (len(problem.times) - 1))
+def _population(problem: Problem, energy: AbstractEnergy, effort: int, key: Key[Array, ""]) -> tuple[Estimate, float | None]:
+    times, ladder = problem.steps(effort * FINER * (len(problem.times) - 1))
     found = smc(problem.path, ladder, walkers=problem.walkers, times=times, moves=1, tune=False, progress=Silent(), key=key)
     return found.log_z, None
 
 
-def _stones(problem: Problem, energy: AbstractEnergy, key: Key[Array, ""]) -> tuple[Estimate, float | None]:
+def _stones(problem: Problem, energy: AbstractEnergy, effort: int, key: Key[Array, ""]) -> tuple[Estimate, float | None]:
     times, ladder = problem.steps(math.ceil((len(problem.times) - 1) / APART))
-    draws, warmup = problem.walkers, problem.walkers // 4
+    draws, warmup = effort * problem.walkers, effort * problem.walkers // 4
     found = stepping_stones(
         problem.path, ladder, times=times, populations=POPULATIONS, draws=draws, warmup=warmup, progress=Silent(), key=key
     )
@@ -224,15 +238,12 @@ def pooled(rounds: Iterable[Route]) -> Route:
     """
     parts = list(rounds)
     last, count, seconds = parts[-1], len(parts), sum(part.seconds for part in parts)
-    known = [part.log_z.ess for part in parts if part.log_z.ess is not None]
-    ess = float(sum(known)) if len(known) == count else None
-    fine = {Status.OK} if ess is None or ess < ENOUGH else {Status.OK, Status.LOW_ESS}  # few in each round may be enough in all
-    doubted = next((part for part in parts if part.log_z.status not in fine), None)
-    if doubted is not None or count == 1:
-        return Route(last.name, (doubted or last).log_z, seconds, last.overlap, count)
+    if count == 1:
+        return last
     values, errors = (np.array([getattr(part.log_z, name) for part in parts]) for name in ("value", "stderr"))
     spread = float(np.std(values, ddof=1)) if count >= 8 else 0.0
     stderr = max(math.sqrt(float(np.mean(errors**2))), spread) / math.sqrt(count)
+    known = [part.log_z.ess for part in parts if part.log_z.ess is not None]
     overlap = min((part.overlap for part in parts if part.overlap is not None), default=None)
-    found = Estimate(float(log_mean(values).value), stderr, ess=ess, evidence=last.log_z.evidence)
+    found = Estimate(float(log_mean(values).value), stderr, ess=sum(known) if len(known) == count else None, evidence=last.log_z.evidence)
     return Route(last.name, found, seconds, overlap, count)

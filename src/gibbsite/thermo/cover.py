@@ -17,13 +17,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gibbsite.core import AbstractEnergy, Normal
-from gibbsite.energies import AxisMixture, CovarianceMixture, Reshaped
+from gibbsite.energies import AxisMixture, CovarianceMixture, Reshaped, Turned
 
 WIDE, SHARE, EACH = 3.0, 0.1, 0.02  # the covariance of what is mixed in, in that of the draws; its weight, and that on each axis
 FEW_AXES, FEWER_AXES = 256, 64  # up to which all correlations are learned, and mixtures
-PARTS = (1, 4, 12)  # Gaussians that are tried
+PARTS, ON_AXIS = (1, 4, 12), 4  # Gaussians that are tried; those on each axis
 ENOUGH = 20  # draws for each number of a covariance matrix's row
 MOST = 4000  # draws that mixtures are fitted to
+BENT = 6.0  # standard errors that the fourth cumulant of an axis is from a Gaussian's, for it to be fitted by more than one
 
 
 def cover(xs: Float[np.ndarray, "n *x"]) -> AbstractEnergy:
@@ -42,33 +43,51 @@ def _log_likelihoods(law: AbstractEnergy, xs: Float[Array, "n d"]) -> Float[Arra
 
 
 def _families(xs: Float[np.ndarray, "n d"]) -> Iterator[AbstractEnergy]:
-    """Mixtures of Gaussians, and of Gaussians on every axis."""
+    """Mixtures of Gaussians; of Gaussians on every axis, and on every principal one."""
+    d, unit = xs.shape[1], xs.std(axis=0)
+    few = xs[:: max(1, len(xs) // MOST)] / unit
+    for parts in PARTS:
+        if parts == 1 or (d <= FEWER_AXES and len(few) >= ENOUGH * parts * d):
+            yield _gaussians(xs, few, unit, parts)
+    if d > 1:
+        axes = np.linalg.eigh(np.cov(xs.T))[1]
+        yield _by_axis(xs)
+        yield Turned(_by_axis(xs @ axes), axes)
+
+
+def _fitted(points: np.ndarray, parts: int) -> Any:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    d, spread, unit = xs.shape[1], np.atleast_2d(np.cov(xs.T)), xs.std(axis=0)
-    few = xs[:: max(1, len(xs) // MOST)] / unit
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a fit that is nearly there covers as well
+        return GaussianMixture(parts, random_state=0, reg_covar=1e-3).fit(points)
 
-    def fitted(points: np.ndarray, parts: int) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a fit that is nearly there covers as well
-            return GaussianMixture(parts, random_state=0, reg_covar=1e-3).fit(points)
 
-    for parts in PARTS:
-        if parts == 1 or (d <= FEWER_AXES and len(few) >= ENOUGH * parts * d):
-            found = fitted(few, parts)
-            yield CovarianceMixture.of_covariances(
-                np.concatenate([found.means_ * unit, xs.mean(axis=0)[None]]),
-                np.concatenate([found.covariances_ * np.outer(unit, unit), WIDE * spread[None]]),
-                np.append((1 - SHARE) * found.weights_, SHARE),
-            )
-    if 1 < d <= FEWER_AXES:
-        each = [fitted(few[:, i : i + 1], 4) for i in range(d)]
-        means, scales, weights = (
-            np.stack([getattr(one, name).reshape(4) for one in each]) for name in ("means_", "covariances_", "weights_")
+def _gaussians(xs: np.ndarray, few: np.ndarray, unit: np.ndarray, parts: int) -> CovarianceMixture:
+    found, spread = _fitted(few, parts), np.atleast_2d(np.cov(xs.T))
+    return CovarianceMixture.of_covariances(
+        np.concatenate([found.means_ * unit, xs.mean(axis=0)[None]]),
+        np.concatenate([found.covariances_ * np.outer(unit, unit), WIDE * spread[None]]),
+        np.append((1 - SHARE) * found.weights_, SHARE),
+    )
+
+
+def _by_axis(xs: Float[np.ndarray, "n d"]) -> AxisMixture:
+    """One Gaussian on each axis, several where it is bent; a wide one with each."""
+    mean, unit = xs.mean(axis=0), xs.std(axis=0)
+    z = (xs - mean) / unit
+    few = z[:: max(1, len(z) // MOST)]
+    excess = np.abs(np.mean(z**4, axis=0) - 3) * math.sqrt(len(z) / 24)
+    tilt = np.abs(np.mean(z**3, axis=0)) * math.sqrt(len(z) / 6)
+    means, scales, weights = np.zeros((3, len(unit), ON_AXIS + 1))
+    scales[:], weights[:] = 1.0, (1 - EACH) / ON_AXIS
+    for axis in np.flatnonzero(np.maximum(excess, tilt) > BENT):
+        found = _fitted(few[:, axis : axis + 1], ON_AXIS)
+        means[axis, :-1], scales[axis, :-1], weights[axis, :-1] = (
+            found.means_[:, 0],
+            np.sqrt(found.covariances_[:, 0, 0]),
+            (1 - EACH) * found.weights_,
         )
-        yield AxisMixture(
-            np.c_[means * unit[:, None], xs.mean(axis=0)],
-            np.c_[np.sqrt(scales) * unit[:, None], math.sqrt(WIDE) * unit],
-            np.c_[(1 - EACH) * weights, np.full(d, EACH)],
-        )
+    scales[:, -1], weights[:, -1] = math.sqrt(WIDE), EACH
+    return AxisMixture(mean[:, None] + means * unit[:, None], scales * unit[:, None], weights)
