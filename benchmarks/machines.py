@@ -50,8 +50,7 @@ def row(hidden: int, epochs: int, seconds: float, width: float) -> dict[str, obj
     print(f"\n784 x {hidden}, {epochs} epochs in {trained_in:.0f} s\n{found}")
     lo, hi = found.log_z.lo, found.log_z.hi
     print(f"test images: {-energy - hi:.2f} to {-energy - lo:.2f} nats each" + ("" if exact is None else f"; exact log Z {exact:.4f}"))
-    told = {"hidden": hidden, "epochs": epochs, "trained in": trained_in, "exact": exact, "test energy": energy, **found.record()}
-    return told
+    return {"hidden": hidden, "epochs": epochs, "trained in": trained_in, "exact": exact, "test energy": energy, **found.record()}
 
 
 def main() -> None:

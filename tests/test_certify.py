@@ -1,5 +1,6 @@
 """Certificates: sampled routes against exact log Z, the verdict's logic, and what must not be certified."""
 
+import dataclasses
 import json
 import math
 import pathlib
@@ -16,6 +17,7 @@ from gibbsite.cli import app
 from gibbsite.core import Callable, Estimate, Evidence, Geometric, Normal, Reals, Status, Tempered, as_float
 from gibbsite.energies import BinaryRBM, DoubleWell, Gaussian, Ising, ManyWell
 from gibbsite.samplers import MALA, ULA, Silent
+from gibbsite.testing import LawViolation, check_coverage
 from gibbsite.thermo import Certificate, Route, certify, stepping_stones
 from gibbsite.thermo.certificate import judge
 from gibbsite.thermo.certify import SAMPLED, chosen, pooled
@@ -161,18 +163,12 @@ class TestVerdict:
 
     @pytest.mark.parametrize("rounds", [1, 4])
     def test_coverage_of_the_joint_interval(self, rounds: int) -> None:
-        """2000 replicates: the share inside is 0.95 within 5.6 errors, and the stated error is the actual one within 15 %.
-
-        Weights of annealing and population are log-normal, stones the mean of 16 populations: the truth is 0.
-        """
+        """2000 replicates: weights of annealing and population are log-normal, stones the mean of 16 populations; the truth is 0."""
         rng = np.random.default_rng(rounds)
-        found = [judge(tuple(pooled(made) for made in _rounds(rng, rounds)), level=0.95, seconds=1.0) for _ in range(2000)]
-        fine = [one.log_z for one in found if one.log_z.value is not None]
-        assert len(fine) > 1960  # routes may disagree by chance, in a thousandth
-        inside = np.mean([e.lo <= 0 <= e.hi for e in fine])
-        assert abs(inside - 0.95) < Z * math.sqrt(0.95 * 0.05 / len(fine))
-        actual, stated = (math.sqrt(np.mean(np.square([getattr(e, name) for e in fine]))) for name in ("value", "stderr"))
-        assert stated == pytest.approx(actual, rel=0.15)
+        found = [judge(tuple(pooled(made) for made in _rounds(rng, rounds)), level=0.95, seconds=1.0).log_z for _ in range(2000)]
+        check_coverage(found, 0.0, limit=0.033 / math.sqrt(rounds), name="certificate")
+        with pytest.raises(LawViolation, match="too narrow"):
+            check_coverage([dataclasses.replace(e, lo=e.value - 1.5 * e.stderr) for e in found if e.value is not None], 0.0, limit=1.0)
 
 
 def _rounds(rng: np.random.Generator, count: int) -> list[list[Route]]:

@@ -160,9 +160,7 @@ ENERGIES: dict[str, AbstractEnergy] = {
     "axes mixed": AxisMixture([[1.0, -1.5], [0.3, 2.0]], [[0.5, 0.8], [1.2, 0.4]], [[1.0, 2.0], [0.3, 0.7]]),
     "laws mixed": LawMixture((Gaussian([1.0, -0.5], [[2.0, 0.6], [0.6, 0.5]]), Normal([-1.0, 0.5], [0.5, 0.8])), [0.5, 1.5]),
     "reshaped": Reshaped(AxisMixture([[1.0, -1.5], [0.3, 2.0]], [[0.5, 0.8], [1.2, 0.4]], [[1.0, 2.0], [0.3, 0.7]]), (2, 1)),
-    "turned": Turned(
-        AxisMixture([[1.0, -1.5], [0.3, 2.0]], [[0.5, 0.8], [1.2, 0.4]], [[1.0, 2.0], [0.3, 0.7]]), [[0.6, -0.8], [0.8, 0.6]]
-    ),
+    "turned": Turned(AxisMixture([[1.0, -1.5], [0.3, 2.0]], [[0.5, 0.8], [1.2, 0.4]], [[1.0, 2.0], [0.3, 0.7]]), [[0.6, -0.8], [0.8, 0.6]]),
     "double well": DoubleWell(),
     "many well": ManyWell(2),
     "mueller brown": MuellerBrown(),
