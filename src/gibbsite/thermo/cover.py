@@ -21,8 +21,8 @@ from gibbsite.energies import AxisMixture, CovarianceMixture, Reshaped, Turned
 
 WIDE, SHARE, EACH = 3.0, 0.1, 0.02  # the covariance of what is mixed in, in that of the draws; its weight, and that on each axis
 FEW_AXES, FEWER_AXES = 256, 64  # up to which all correlations are learned, and mixtures
-PARTS, ON_AXIS = (1, 4, 12), 4  # Gaussians that are tried; those on each axis
-ENOUGH = 20  # draws for each number of a covariance matrix's row
+PARTS, ON_AXIS = (1, 4, 12, 24), 4  # Gaussians that are tried; those on each axis
+ENOUGH = 10  # draws for each number of a covariance matrix's row
 MOST = 4000  # draws that mixtures are fitted to
 BENT = 6.0  # standard errors that the fourth cumulant of an axis is from a Gaussian's, for it to be fitted by more than one
 
@@ -61,7 +61,7 @@ def _fitted(points: np.ndarray, parts: int) -> Any:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a fit that is nearly there covers as well
-        return GaussianMixture(parts, random_state=0, reg_covar=1e-3).fit(points)
+        return GaussianMixture(parts, random_state=0, reg_covar=1e-5).fit(points)
 
 
 def _gaussians(xs: np.ndarray, few: np.ndarray, unit: np.ndarray, parts: int) -> CovarianceMixture:

@@ -12,6 +12,7 @@ from gibbsite.core import (
     AbstractKernel,
     AbstractPath,
     Coins,
+    Cycle,
     Geometric,
     Latent,
     Normal,
@@ -23,14 +24,16 @@ from gibbsite.core import (
     two_valued,
 )
 from gibbsite.energies import LawMixture
-from gibbsite.samplers import HMC, BlockGibbs, Silent, choose, sample
+from gibbsite.samplers import HMC, BlockGibbs, Independence, Silent, choose, sample
+from gibbsite.thermo.annealing import Ladder
 from gibbsite.thermo.cover import cover
 from gibbsite.thermo.resampling import systematic
 from gibbsite.thermo.smc import Population, smc
 
 CHAINS, DRAWS, KEEP = 32, 600, 3  # of the pilot
 WIDER = 1.5  # the spread of a first base, in that of the pilot's draws
-CROWD, MOVES = 1024, 5  # walkers of a first population, which finds how much is where, and their moves at a stage
+CROWD, MOVES = 1024, 5  # walkers of a population, and their moves at a stage
+MORE, COORDINATES = 4, 256  # times as many walkers of the second one, where they have few coordinates in all
 DRIFT = 3.0  # times as far out in the last third of the pilot as in its first tenth: no chain at rest is
 FAR = 0.9  # the quantile that is compared: one basin among many does not move it
 
@@ -45,8 +48,8 @@ class Outset(NamedTuple):
 
 def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: Key[Array, ""]) -> Outset:
     """The base is the one given; else, where the space is finite or compact, its uniform law; hidden units have their own path, from the
-    mean of pilot chains. On the reals pilot chains tell where the law is, and a population from a Gaussian about them how much of
-    it is where; the base is a mixture of laws that cover (`cover`) the draws of either.
+    mean of pilot chains. On the reals pilot chains tell where the law is, and populations, from a Gaussian about them and then from
+    what these found, how much of it is where; the base is a mixture of laws that cover (`cover`) the draws of either.
 
     Raises:
         TypeError: no kernel moves there that accounts for its work.
@@ -60,16 +63,29 @@ def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: K
     if not isinstance(energy.space, Reals):
         path = Tempering(energy, reference(energy.space)) if base is None else Geometric(base, energy)
         return Outset(path, choose(energy).kernel)
-    kernel = HMC(as_float(0.1), jnp.ones(energy.space.shape), steps=8)
+    # Steps of all lengths: scales differ from place to place.
+    kernel = HMC(as_float(0.1), jnp.ones(energy.space.shape), jitter=1.0, steps=8)
     first, second, third, fourth = jax.random.split(key, 4)
     xs = _pilot(energy, first)
     if base is not None or _drifting(xs):
         return Outset(Geometric(base or reference(energy.space), energy), kernel, _drifting(xs))
     flat = xs.reshape(-1, *xs.shape[2:])
     wide = Normal(flat.mean(axis=0), WIDER * flat.std(axis=0))
+    drawn = np.asarray(jax.random.permutation(third, flat))
     crowd = smc(Geometric(wide, energy), kernel, walkers=CROWD, moves=MOVES, progress=Silent(), key=second)
-    both = LawMixture((cover(np.asarray(jax.random.permutation(third, flat))), cover(_even(crowd, fourth))), jnp.full(2, 0.5))
-    return Outset(Geometric(both, energy), kernel)
+    assert isinstance(crowd.kernel, Ladder)
+    tuned = crowd.kernel.at(jnp.asarray(len(crowd.times) - 1))
+    again, *orders = jax.random.split(fourth, 3)
+    near = _near(energy, tuned, cover(drawn), cover(_even(crowd, orders[0])))
+    many = CROWD * min(max(COORDINATES // energy.space.size, 1), MORE)
+    crowd = smc(near.path, near.kernel, walkers=many, moves=MOVES, progress=Silent(), key=again)
+    return _near(energy, tuned, cover(drawn), cover(_even(crowd, orders[1])))
+
+
+def _near(energy: AbstractEnergy, tuned: AbstractKernel, *laws: AbstractEnergy) -> Outset:
+    """From a mixture of laws, whose draws are proposals on the way as well: what no slope leads to, they do."""
+    law = LawMixture(laws, jnp.full(len(laws), 1 / len(laws)))
+    return Outset(Geometric(law, energy), Cycle((tuned, Independence(law))))
 
 
 def _even(crowd: Population, key: Key[Array, ""]) -> Float[np.ndarray, "n *x"]:
