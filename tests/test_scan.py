@@ -45,9 +45,9 @@ def test_curves_of_the_torus_are_kaufmans(small) -> None:
 
 
 def test_a_wrong_temperature_is_seen(small) -> None:
-    """Curves moved by half a per cent of beta are farther from Kaufman's than 5.6 errors."""
+    """Curves moved by two per cent of beta lie some ten errors from Kaufman's: farther than 5.6."""
     ladder = small.ladders[0]
-    moved = {name: np.interp(ladder.fine.betas * 1.01, ladder.fine.betas, values) for name, values in ladder.exact.items()}
+    moved = {name: np.interp(ladder.fine.betas * 1.02, ladder.fine.betas, values) for name, values in ladder.exact.items()}
     assert dataclasses.replace(ladder, exact={"u": moved["u"]}).deviations["u"] > Z
 
 
@@ -177,7 +177,7 @@ def test_a_collapse_that_is_exact_is_found_exactly() -> None:
 
 def test_coverage_of_critical_points_and_exponents() -> None:
     """From 120 noisy sets of curves: the stated 95 % hold (0.83 to 1 at z = 5.6) for crossings, their limit, and the collapse."""
-    held = [made(seed) for seed in range(1, 121)]
+    held = [made(seed, sides=(8, 16, 32, 64)) for seed in range(1, 121)]
     assert all(one.collapse is not None for one in held)
     crossing = [one.crossings[1].beta for one in held]
     check_coverage(crossing, 0.45, limit=0.003, name="crossing")
@@ -197,6 +197,7 @@ def test_curves_that_do_not_cross_or_collapse_say_so(small) -> None:
     members = [Member(side, 2, Made(8, np.zeros((8, 2)))) for side in (8, 16)]
     found = scaling(members, np.linspace(0.3, 0.6, 201))
     assert found.limit is None and found.collapse is None
+    assert made(0, sides=(8, 16)).collapse is None  # of two sizes exponents and corrections cannot be told apart
     said = dataclasses.replace(small, scaling=found)
     assert "do not cross" in said.cautions()[-1] and said.t_c is None and json.loads(said.json())["scaling"]["limit"] is None
 

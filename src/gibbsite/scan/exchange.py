@@ -2,6 +2,8 @@
 
 import dataclasses
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -12,7 +14,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractSpace, Reals, Tempered, UniformBonds, as_float, capability, reference
 from gibbsite.core.keys import chain_keys, step_keys
 from gibbsite.samplers import ParallelTempering, SwendsenWang, choose, name_of, sample
-from gibbsite.samplers.progress import bar, chunks
+from gibbsite.samplers.progress import Progress, Silent, bar, chunks
 from gibbsite.scan.tau import autocorrelation_time, split_rhat
 from gibbsite.simulate import TargetError
 from gibbsite.thermo.observables import magnetisation
@@ -87,25 +89,61 @@ def exchange(
         ValueError, TypeError: as `sample` has them.
     """
     begun = time.perf_counter()
+    inner, why = mover(energy)
+    half, (first, second) = chains // 2, jax.random.split(key)
+    with ThreadPoolExecutor() as pool:  # one half labels clusters on the host while the other moves on the device
+        given = energy, inner, betas
+        silent = pool.submit(_group, *given, half, warmup, draws, Silent(), second, warming=False)
+        shown = _group(*given, chains - half, warmup, draws, bar("exchanging", draws, wanted=progress), first, warming=progress)
+        ran = [shown, silent.result()]
+    energies, orders = (np.concatenate([getattr(group, name) for group in ran]) for name in ("energies", "orders"))
+    swaps, accepted = (sum(getattr(group, name) for group in ran) / (draws * chains) for name in ("swaps", "accepted"))
+    trips = sum(group.trips for group in ran)
+    return Exchange(ran[0].betas, energies, orders, swaps, accepted, trips, name_of(inner), why, time.perf_counter() - begun)
+
+
+class _Group(NamedTuple):
+    """What half of the populations did: numbers draw by draw, and sums of what the kernel tells."""
+
+    betas: Float[np.ndarray, " rungs"]
+    energies: Float[np.ndarray, "chains rungs draws"]
+    orders: Float[np.ndarray, "chains rungs draws"]
+    swaps: Float[np.ndarray, " pairs"]
+    accepted: Float[np.ndarray, " rungs"]
+    trips: int
+
+
+def _group(
+    energy: AbstractEnergy,
+    inner: AbstractKernel,
+    betas: Float[np.ndarray, " rungs"],
+    chains: int,
+    warmup: int,
+    draws: int,
+    progress: Progress,
+    key: Key[Array, ""],
+    *,
+    warming: bool,
+) -> _Group:
+    """Warm-up and draws of so many populations."""
     top = as_float(betas[-1])
-    target, (inner, why) = Tempered(energy, top), mover(energy)
+    target = Tempered(energy, top)
     base = reference(energy.space) if betas[0] == 0 else None
     ladder = ParallelTempering.over(inner, as_float(betas / betas[-1]), base, adapt_ladder=False)
-    warming, own = jax.random.split(key)
-    warm = sample(ladder, target, chains=chains, warmup=max(warmup - 1, 0), draws=1, progress=progress, key=warming)
-    length = magnetisation(energy.space)
-    problem = (warm.kernel, target, energy, length, chain_keys(own, chains))
+    first, own = jax.random.split(key)
+    warm = sample(ladder, target, chains=chains, warmup=max(warmup - 1, 0), draws=1, progress=warming, key=first)
+    problem = (warm.kernel, target, energy, magnetisation(energy.space), chain_keys(own, chains))
     states, recorded, told = warm.states, [], []
-    with bar("exchanging", draws, wanted=progress) as shown:
-        for start, stop in chunks(draws, shown, chunk=CHUNK):
+    with progress:
+        for start, stop in chunks(draws, progress, chunk=CHUNK):
             states, values, infos = _advance(problem, states, jnp.asarray(start), jnp.asarray(stop))
             recorded.append(np.asarray(values[: stop - start], np.float64))
             told.append([np.asarray(info, np.float64) for info in infos])
     energies, orders = np.moveaxis(np.concatenate(recorded), (1, 2, 3, 0), (0, 1, 2, 3))
-    swaps, accepted = (sum(parts) / (draws * chains) for parts in zip(*told, strict=True))
+    swaps, accepted = (sum(parts) for parts in zip(*told, strict=True))
     trips = int(np.sum(np.asarray(states.trips)) - np.sum(np.asarray(warm.states.trips)))
     exact = np.asarray(ladder.betas, np.float64) * float(top)  # as they were rounded
-    return Exchange(exact, energies, orders, swaps, accepted, trips, name_of(inner), why, time.perf_counter() - begun)
+    return _Group(exact, energies, orders, swaps, accepted, trips)
 
 
 @eqx.filter_jit

@@ -12,7 +12,7 @@ from gibbsite.scan.figures import figures
 from gibbsite.scan.ladder import Ladder
 from gibbsite.scan.range import Range
 from gibbsite.scan.report import page
-from gibbsite.scan.scaling import Scaling
+from gibbsite.scan.scaling import FEWEST, Scaling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +54,9 @@ class Scan:
         if self.scaling.limit is None:
             return [*said, "The Binder cumulants do not cross in this range: take one around the transition."]
         collapse = self.scaling.collapse
-        if collapse is None or collapse.beta_c.status is not Status.OK:
+        if collapse is None and len(self.ladders) < FEWEST:
+            said.append(f"{len(self.ladders)} sizes tell no exponents: take {FEWEST} or more.")
+        elif collapse is None or collapse.beta_c.status is not Status.OK:
             said.append("The curves do not collapse on one: take larger sizes; the transition may be of first order, or of another kind.")
         return said
 

@@ -58,7 +58,7 @@ def scan(
 
     One replica exchange over the range, in `chains` independent populations, for each of the `sizes` (sides of the lattice; none:
     that of the settings); a density of states from all temperatures together (`multi_histogram`); log Z at the hot end from infinite
-    temperature by `smc`. Two sizes or more give the crossing of their Binder cumulants and a collapse (`scaling`).
+    temperature by `smc`. Two sizes or more give the crossing of their Binder cumulants, three a collapse (`scaling`).
 
     Raises:
         TargetError: the target, a setting, the range, a size or the seed is none that can be scanned; neighbours do not overlap.

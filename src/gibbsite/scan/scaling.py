@@ -2,12 +2,15 @@
 
 Near a continuous transition curves of different sides L fall on one, if they are drawn against `x = (beta - beta_c) L^{1/nu}`:
 
-    U4(beta, L) = P(x) + a L^-omega,     log <m^2>(beta, L) = kappa log L + Q(x) + b L^-omega,     kappa = -2 (exponent of m) / nu.
+    U4(beta, L) = P(x) + (a_0 + a_1 x) L^-omega + a_2 x^2 L^{-1/nu},
+    log <m^2>(beta, L) = kappa log L + Q(x) + b_0 L^-omega + (b_1 x + b_2 x^2) L^{-1/nu},    kappa = -2 (exponent of m) / nu.
 
-P and Q are cubic polynomials, on the stretch around beta_c on which U4 changes by 0.3. Points of one size are correlated: the fit is
-the ordinary one, by their errors alone, and what correlation does to its result is worked out afterwards, from the covariance C of the
-points (the jackknife's, over chains), for parameters `theta = H y` as `H C H'`, and for the least sum of squares as its expectation
-(Bruno & Sommer, arXiv 2209.14188). Where that sum is twice as large as expected or more, the smallest size is left out.
+P and Q are cubic polynomials, on the stretch around beta_c on which U4 would change by 0.06, were it straight: beyond, it bends into its
+limit of 2/3. The terms in L^{-1/nu} are those of scaling fields that are not linear in beta (Aharony & Fisher, PRL 45, 1980). Points of
+one size are correlated: the fit is the ordinary one, by their errors alone, and what correlation does to its result is worked out
+afterwards, from the covariance C of the points (the jackknife's, over chains), for parameters `theta = H y` as `H C H'`, and for the least
+sum of squares as its expectation (Bruno & Sommer, arXiv 2209.14188). Where that sum is twice as large as expected or more, the smallest
+size is left out, as long as three are left: of two, exponents and corrections cannot be told apart.
 """
 
 import dataclasses
@@ -24,9 +27,9 @@ from gibbsite.thermo.jackknife import covariance
 
 OMEGA = 2.0  # of corrections that die with size; right for the square lattice, whose analytic ones go as 7/4 to 2
 CROSS = 3.0  # of the drift of crossings, 1 / nu + omega
-DEGREE, POINTS, SPAN = 3, 5, 0.15  # of the polynomials; of each size; of U4, up and down
+DEGREE, POINTS, SPAN = 3, 5, 0.03  # of the polynomials; of each size; of U4, up and down
 GOOD = 2.0  # times the expected sum of squares
-WITH_CORRECTION = 4  # sizes
+FEWEST = 3  # sizes of a collapse
 
 
 class Member(NamedTuple):
@@ -125,7 +128,7 @@ def _limit(sides: np.ndarray, values: np.ndarray, spread: np.ndarray) -> Estimat
 def _collapse(members: Sequence[Member], near: float) -> Collapse | None:
     """That of all sizes, or of as many of the largest as fall on one curve."""
     fit = None
-    for first in range(len(members) - 1):
+    for first in range(len(members) - FEWEST + 1):
         fit = _fitted(members[first:], near)
         if fit is not None and fit.quality <= GOOD:
             return fit
@@ -139,7 +142,6 @@ class _Data(NamedTuple):
     betas: Float[np.ndarray, " points"]
     y: Float[np.ndarray, " twice"]
     spread: Float[np.ndarray, "twice twice"]
-    corrected: bool  # there are sizes enough for a term that dies with size
 
 
 def _fitted(members: Sequence[Member], near: float) -> Collapse | None:
@@ -169,7 +171,7 @@ def _judged(members: Sequence[Member], data: _Data, weight: np.ndarray, theta: n
     rest = weight[:, None] * (np.eye(len(data.y)) - full @ hat)
     quality = squares / float(np.trace(rest @ data.spread @ rest.T))
     errors = np.sqrt(np.diag(hat @ data.spread @ hat.T) * max(1.0, quality))
-    place = DEGREE + 1 + data.corrected  # of kappa among the linear parameters
+    place = design.shape[1] // 2  # of kappa among the linear parameters
     kappa, error, status = linear[place], errors[place + 2], Status.OK if quality <= GOOD else Status.NOT_CONVERGED
     return Collapse(
         tuple(member.side for member in members),
@@ -205,14 +207,15 @@ def _data(members: Sequence[Member], near: float, reach: Float[np.ndarray, " siz
         spread[:, start:stop, :, start:stop] = covariance(row.reshape(len(row), -1)).reshape(2, stop - start, 2, stop - start)
         start = stop
     y = np.concatenate([row[0] for row in rows], axis=1)
-    return _Data(np.array(sides, float), np.concatenate(betas), y.ravel(), spread.reshape(y.size, y.size), len(members) >= WITH_CORRECTION)
+    return _Data(np.array(sides, float), np.concatenate(betas), y.ravel(), spread.reshape(y.size, y.size))
 
 
 def _design(data: _Data, theta: np.ndarray) -> Float[np.ndarray, "twice columns"]:
     """What the linear parameters are multiplied with: those of U4, then those of log <m^2>, kappa first."""
     x = (data.betas - theta[0]) * data.sides ** theta[1]
-    powers = [x**n for n in range(DEGREE + 1)] + ([data.sides**-OMEGA] if data.corrected else [])
-    upper, lower = np.stack(powers, axis=1), np.stack([np.log(data.sides), *powers], axis=1)
+    dying, analytic = data.sides**-OMEGA, data.sides ** -theta[1]
+    powers = [*(x**n for n in range(DEGREE + 1)), dying, x**2 * analytic]
+    upper, lower = np.stack([*powers, x * dying], axis=1), np.stack([np.log(data.sides), *powers, x * analytic], axis=1)
     zero = np.zeros((len(x), upper.shape[1])), np.zeros((len(x), lower.shape[1]))
     return np.block([[upper, zero[1]], [zero[0], lower]])
 
