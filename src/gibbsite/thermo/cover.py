@@ -16,13 +16,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractEnergy, Normal
+from gibbsite.core import AbstractEnergy, Normal, as_float
 from gibbsite.energies import AxisMixture, CovarianceMixture, Reshaped, Turned
 
 WIDE, SHARE, EACH = 3.0, 0.1, 0.02  # the covariance of what is mixed in, in that of the draws; its weight, and that on each axis
 FEW_AXES, FEWER_AXES = 256, 64  # up to which all correlations are learned, and mixtures
 PARTS, ON_AXIS = (1, 4, 12, 24), 4  # Gaussians that are tried; those on each axis
 ENOUGH = 10  # draws for each number of a covariance matrix's row
+SHARP = 1e-5  # the least variance of a part, in that of the draws
 MOST = 4000  # draws that mixtures are fitted to
 BENT = 6.0  # standard errors that the fourth cumulant of an axis is from a Gaussian's, for it to be fitted by more than one
 
@@ -48,11 +49,15 @@ def _families(xs: Float[np.ndarray, "n d"]) -> Iterator[AbstractEnergy]:
     few = xs[:: max(1, len(xs) // MOST)] / unit
     for parts in PARTS:
         if parts == 1 or (d <= FEWER_AXES and len(few) >= ENOUGH * parts * d):
-            yield _gaussians(xs, few, unit, parts)
+            try:
+                law = _gaussians(xs, few, unit, parts)
+            except ValueError:  # a part has collapsed on copies of one draw: these are too many parts
+                break
+            yield law
     if d > 1:
         axes = np.linalg.eigh(np.cov(xs.T))[1]
         yield _by_axis(xs)
-        yield Turned(_by_axis(xs @ axes), axes)
+        yield Turned(_by_axis(xs @ axes), as_float(axes))
 
 
 def _fitted(points: np.ndarray, parts: int) -> Any:
@@ -61,7 +66,7 @@ def _fitted(points: np.ndarray, parts: int) -> Any:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a fit that is nearly there covers as well
-        return GaussianMixture(parts, random_state=0, reg_covar=1e-5).fit(points)
+        return GaussianMixture(parts, random_state=0, reg_covar=SHARP).fit(points)
 
 
 def _gaussians(xs: np.ndarray, few: np.ndarray, unit: np.ndarray, parts: int) -> CovarianceMixture:
@@ -90,4 +95,4 @@ def _by_axis(xs: Float[np.ndarray, "n d"]) -> AxisMixture:
             (1 - EACH) * found.weights_,
         )
     scales[:, -1], weights[:, -1] = math.sqrt(WIDE), EACH
-    return AxisMixture(mean[:, None] + means * unit[:, None], scales * unit[:, None], weights)
+    return AxisMixture(*map(as_float, (mean[:, None] + means * unit[:, None], scales * unit[:, None], weights)))

@@ -64,7 +64,7 @@ def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: K
         path = Tempering(energy, reference(energy.space)) if base is None else Geometric(base, energy)
         return Outset(path, choose(energy).kernel)
     # Steps of all lengths: scales differ from place to place.
-    kernel = HMC(as_float(0.1), jnp.ones(energy.space.shape), jitter=1.0, steps=8)
+    kernel = HMC(as_float(0.1), jnp.ones(energy.space.shape), jitter=as_float(1.0), steps=8)
     first, second, third, fourth = jax.random.split(key, 4)
     xs = _pilot(energy, first)
     if base is not None or _drifting(xs):
