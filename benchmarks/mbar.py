@@ -49,8 +49,11 @@ def ours(replicates: int) -> Ready:
 
 def pymbar(replicates: int, *, jax: bool) -> Ready:
     if not jax:
-        sys.modules["jax"] = None  # type: ignore[assignment]  # as if it were not installed
+        sys.modules["jax"] = None  # type: ignore[assignment]  # as if it were not installed, for pymbar alone
     from pymbar import MBAR
+
+    if not jax:
+        del sys.modules["jax"]
 
     u, counts = problem()
 

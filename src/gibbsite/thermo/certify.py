@@ -105,8 +105,7 @@ def certify(
     failed = routes is None and all(route.log_z.status is not Status.OK for route in done)
     sampled = list(SAMPLED) if failed else [name for name in wanted if name in SAMPLED]
     if sampled:
-        shown = progress or Progress("certifying", MOST)
-        with shown:
+        with progress or Progress("certifying, seconds", math.ceil(seconds)) as shown:
             done += _sampled(energy, base, sampled, walkers, width, begun + seconds, level, shown, key)
     return judge(tuple(done), level=level, seconds=time.perf_counter() - begun)
 
@@ -148,8 +147,9 @@ def _sampled(
     key: Key[Array, ""],
 ) -> list[Route]:
     """Rounds of these routes, until the joint interval is narrow or the deadline near."""
-    pilot, own = jax.random.split(key)
+    begun, (pilot, own) = time.perf_counter(), jax.random.split(key)
     problem = _piloted(energy, base, walkers, pilot)
+    progress.advance(round(time.perf_counter() - begun))
     if isinstance(problem, Status):
         nothing = Estimate(None, None, status=problem, evidence=Evidence.NOT_ESTABLISHED)
         return [Route(name, nothing, 0.0) for name in names]
@@ -160,7 +160,7 @@ def _sampled(
         keys = jax.random.split(jax.random.fold_in(own, n), len(names))
         with ThreadPoolExecutor() as pool:  # they share nothing, and none keeps a second core busy by itself
             made = list(pool.map(lambda name, effort, k: _run(name, problem, energy, effort, k), names, efforts, keys))
-        progress.advance(1)
+        progress.advance(round(time.perf_counter() - begun))
         rounds = [_counted(before, new) for before, new in zip(rounds, made, strict=True)]
         routes = [pooled(each) for each in rounds]
         efforts = [effort if _fine(new) else 2 * effort for effort, new in zip(efforts, made, strict=True)]
