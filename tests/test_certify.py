@@ -252,6 +252,19 @@ class TestCertify:
         assert asked[:4] == [1, 2, 4, 4] and set(asked[2:]) == {4}
         assert found.verdict == "established" and found.routes[-1].rounds == len(asked) - 2
 
+    def test_disagreement_doubles_the_effort_of_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Stones that are sure of a wrong number at first."""
+        asked, ising = [], Ising(4, 0.4)
+
+        def wrong(problem, energy, effort, key):
+            asked.append(effort)
+            return Estimate(float(kaufman(4, 4, 0.4)) + (effort == 1), 0.02, evidence=Evidence.INTERVAL), 0.5
+
+        monkeypatch.setitem(SAMPLED, "stones", wrong)
+        found = sampled(ising, walkers=64, width=0.05, seconds=1000.0)
+        assert found.verdict == "established" and asked[:2] == [1, 2] and found.routes[-1].rounds == len(asked) - 1
+        assert all(route.rounds == len(asked) - 1 for route in found.routes)
+
     def test_routes_by_name(self) -> None:
         assert chosen(None, []) == list(SAMPLED)
         assert chosen(None, ["kaufman"]) == ["kaufman"]

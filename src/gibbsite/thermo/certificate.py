@@ -53,6 +53,11 @@ class Certificate:
     chance: float | None
     seconds: float
 
+    @property
+    def disagreeing(self) -> bool:
+        """Whether routes that all worked scatter by more than their errors allow."""
+        return self.chance is not None and not self.chance >= CHANCE
+
     def record(self) -> dict[str, Any]:
         """For machines: value (null where not established), stderr, lo, hi, level, status, evidence, and all routes."""
         routes = [route.record() for route in self.routes]

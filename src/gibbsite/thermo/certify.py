@@ -10,9 +10,10 @@ errors are independent:
 They fail in different ways: the first two know only what came down from the base, the third only what its replicas have met, and
 each tells by its weights, its families or its R-hat when it has failed. What none of them ever met, none of them can miss.
 Rounds with keys of their own are added until the interval is narrow enough or the time is over. A route whose round is in doubt begins
-anew with twice the effort (steps, stages, or draws), and what it did before is dropped.
+anew with twice the effort (steps, stages, or draws), and what it did before is dropped; so do all where they disagree.
 """
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable as Function
@@ -153,32 +154,45 @@ def _sampled(
     if isinstance(problem, Status):
         nothing = Estimate(None, None, status=problem, evidence=Evidence.NOT_ESTABLISHED)
         return [Route(name, nothing, 0.0) for name in names]
-    rounds: list[list[Route]] = [[] for _ in names]
-    efforts = [1] * len(names)
+    courses = [_Course(name) for name in names]
     for n in range(MOST):
         begun = time.perf_counter()
         keys = jax.random.split(jax.random.fold_in(own, n), len(names))
         with ThreadPoolExecutor() as pool:  # they share nothing, and none keeps a second core busy by itself
-            made = list(pool.map(lambda name, effort, k: _run(name, problem, energy, effort, k), names, efforts, keys))
-        progress.advance(round(time.perf_counter() - begun))
-        rounds = [_counted(before, new) for before, new in zip(rounds, made, strict=True)]
-        routes = [pooled(each) for each in rounds]
-        efforts = [effort if _fine(new) else 2 * effort for effort, new in zip(efforts, made, strict=True)]
-        found = judge(tuple(routes), level=level, seconds=0.0).log_z
+            list(pool.map(lambda course, k: course.go_on(problem, energy, k), courses, keys))
         now = time.perf_counter()
-        ahead = (now - begun) * (1 if all(map(_fine, made)) else 2)
-        if (found.value is not None and found.hi - found.lo <= width) or now + ahead > deadline:
+        progress.advance(round(now - begun))
+        found = judge(tuple(pooled(course.rounds) for course in courses), level=level, seconds=0.0)
+        if found.disagreeing:
+            for course in courses:
+                course.doubt()
+        ahead = (now - begun) * (2 if any(course.doubted for course in courses) else 1)
+        if (found.log_z.value is not None and found.log_z.hi - found.log_z.lo <= width) or now + ahead > deadline:
             break
-    return routes
+    return list(found.routes)
 
 
-def _fine(route: Route) -> bool:
-    return route.log_z.status is Status.OK
+@dataclasses.dataclass
+class _Course:
+    """One route on its way: the rounds that count, the effort of the next, and whether that begins anew."""
 
+    name: str
+    rounds: list[Route] = dataclasses.field(default_factory=list)
+    effort: int = 1
+    doubted: bool = False
 
-def _counted(before: list[Route], new: Route) -> list[Route]:
-    """The rounds that count: none from before a doubt."""
-    return [*before, new] if _fine(new) and all(map(_fine, before)) else [new]
+    def go_on(self, problem: Problem, energy: AbstractEnergy, key: Key[Array, ""]) -> None:
+        """One more round; none from before a doubt counts."""
+        begun = time.perf_counter()
+        found, overlap = SAMPLED[self.name](problem, energy, self.effort, key)
+        new, fine = Route(self.name, found, time.perf_counter() - begun, overlap), found.status is Status.OK
+        self.rounds = [*self.rounds, new] if fine and not self.doubted else [new]
+        self.doubted = False
+        if not fine:
+            self.doubt()
+
+    def doubt(self) -> None:
+        self.doubted, self.effort = True, 2 * self.effort
 
 
 def _piloted(energy: AbstractEnergy, base: AbstractEnergy | None, walkers: int, key: Key[Array, ""]) -> Problem | Status:
@@ -192,12 +206,6 @@ def _piloted(energy: AbstractEnergy, base: AbstractEnergy | None, walkers: int, 
         return found.log_z.status
     ladder = found.kernel if isinstance(found.kernel, Ladder) else Ladder.over(found.kernel, found.times)
     return Problem(path, ladder, found.times, walkers)
-
-
-def _run(name: str, problem: Problem, energy: AbstractEnergy, effort: int, key: Key[Array, ""]) -> Route:
-    begun = time.perf_counter()
-    found, overlap = SAMPLED[name](problem, energy, effort, key)
-    return Route(name, found, time.perf_counter() - begun, overlap)
 
 
 def _annealing(problem: Problem, energy: AbstractEnergy, effort: int, key: Key[Array, ""]) -> tuple[Estimate, float | None]:
