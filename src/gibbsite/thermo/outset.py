@@ -71,15 +71,15 @@ def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: K
         return Outset(Geometric(base or reference(energy.space), energy), kernel, _drifting(xs))
     flat = xs.reshape(-1, *xs.shape[2:])
     wide = Normal(flat.mean(axis=0), WIDER * flat.std(axis=0))
-    drawn = np.asarray(jax.random.permutation(third, flat))
+    seen = cover(np.asarray(jax.random.permutation(third, flat)))
     crowd = smc(Geometric(wide, energy), kernel, walkers=CROWD, moves=MOVES, progress=Silent(), key=second)
     assert isinstance(crowd.kernel, Ladder)
     tuned = crowd.kernel.at(jnp.asarray(len(crowd.times) - 1))
     again, *orders = jax.random.split(fourth, 3)
-    near = _near(energy, tuned, cover(drawn), cover(_even(crowd, orders[0])))
+    near = _near(energy, tuned, seen, cover(_even(crowd, orders[0])))
     many = CROWD * min(max(COORDINATES // energy.space.size, 1), MORE)
     crowd = smc(near.path, near.kernel, walkers=many, moves=MOVES, progress=Silent(), key=again)
-    return _near(energy, tuned, cover(drawn), cover(_even(crowd, orders[1])))
+    return _near(energy, tuned, seen, cover(_even(crowd, orders[1])))
 
 
 def _near(energy: AbstractEnergy, tuned: AbstractKernel, *laws: AbstractEnergy) -> Outset:
