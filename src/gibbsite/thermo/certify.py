@@ -156,18 +156,18 @@ def _sampled(
         return [Route(name, nothing, 0.0) for name in names]
     courses = [_Course(name) for name in names]
     for n in range(MOST):
-        begun = time.perf_counter()
-        keys = jax.random.split(jax.random.fold_in(own, n), len(names))
+        begun, due = time.perf_counter(), _due(courses)
+        keys = jax.random.split(jax.random.fold_in(own, n), len(due))
         with ThreadPoolExecutor() as pool:  # they share nothing, and none keeps a second core busy by itself
-            list(pool.map(lambda course, k: course.go_on(problem, energy, k), courses, keys))
+            list(pool.map(lambda course, k: course.go_on(problem, energy, k), due, keys))
         now = time.perf_counter()
         progress.advance(round(now - begun))
         found = judge(tuple(pooled(course.rounds) for course in courses), level=level, seconds=0.0)
         if found.disagreeing:
             for course in courses:
                 course.doubt()
-        ahead = (now - begun) * (2 if any(course.doubted for course in courses) else 1)
-        if (found.log_z.value is not None and found.log_z.hi - found.log_z.lo <= width) or now + ahead > deadline:
+        narrow = found.log_z.value is not None and found.log_z.hi - found.log_z.lo <= width
+        if narrow or now + max(course.ahead for course in _due(courses)) > deadline:
             break
     return list(found.routes)
 
@@ -193,6 +193,16 @@ class _Course:
 
     def doubt(self) -> None:
         self.doubted, self.effort = True, 2 * self.effort
+
+    @property
+    def ahead(self) -> float:
+        """Seconds that the next round will take, about."""
+        return self.rounds[-1].seconds * (2 if self.doubted else 1)
+
+
+def _due(courses: list[_Course]) -> list[_Course]:
+    """Those in doubt, for which the others wait; else all."""
+    return [course for course in courses if course.doubted] or courses
 
 
 def _piloted(energy: AbstractEnergy, base: AbstractEnergy | None, walkers: int, key: Key[Array, ""]) -> Problem | Status:
@@ -223,7 +233,9 @@ def _annealing(problem: Problem, energy: AbstractEnergy, effort: int, key: Key[A
 
 def _population(problem: Problem, energy: AbstractEnergy, effort: int, key: Key[Array, ""]) -> tuple[Estimate, float | None]:
     times, ladder = problem.steps(effort * FINER * (len(problem.times) - 1))
-    found = smc(problem.path, ladder, walkers=problem.walkers, times=times, moves=1, tune=False, progress=Silent(), key=key)
+    found = smc(
+        problem.path, ladder, walkers=problem.walkers, times=times, moves=1, tune=False, most=len(times), progress=Silent(), key=key
+    )
     return found.log_z, None
 
 
