@@ -38,7 +38,6 @@ from gibbsite.thermo.smc import smc
 from gibbsite.thermo.stones import stepping_stones
 from gibbsite.thermo.weights import log_mean
 
-PILOT = 256  # walkers
 CESS = 0.9  # of the pilot's stages
 MOVES = 3  # at every temperature
 FINER = 4  # stages of the population in one of the pilot, with one move each: families stay small
@@ -206,12 +205,12 @@ def _due(courses: list[_Course]) -> list[_Course]:
 
 
 def _piloted(energy: AbstractEnergy, base: AbstractEnergy | None, walkers: int, key: Key[Array, ""]) -> Problem | Status:
-    """The path, temperatures and tuned kernels; a status where walkers run away."""
+    """The path, temperatures and tuned kernels; a status where walkers run away. As many go as later: it is one program."""
     start, along = jax.random.split(key)
     path, kernel, drifting = outset(energy, base=base, key=start)
     if drifting:
         return Status.DRIFTING
-    found = smc(path, kernel, walkers=PILOT, cess=CESS, moves=MOVES, progress=Silent(), key=along)
+    found = smc(path, kernel, walkers=walkers, cess=CESS, moves=MOVES, progress=Silent(), key=along)
     if found.times[-1] < 1:
         return found.log_z.status
     ladder = found.kernel if isinstance(found.kernel, Ladder) else Ladder.over(found.kernel, found.times)
