@@ -1,11 +1,16 @@
 """Keys of runs: the bits are JAX's own, only drawn sooner."""
 
+import pathlib
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gibbsite.core.keys import chain_keys, step_keys
+import gibbsite
+from gibbsite.core import keys
+from gibbsite.core.keys import chain_keys, key_of, step_keys
 from gibbsite.core.threefry import written_out
 
 KEY = jax.random.key(5)
@@ -28,3 +33,17 @@ def test_keys_of_chains_and_steps_are_those_of_jax() -> None:
 def test_another_generator_is_left_alone() -> None:
     other = jax.random.key(5, impl="rbg")
     assert written_out(other) is other and written_out(written_out(KEY)).dtype == written_out(KEY).dtype
+
+
+def test_numbers_of_keys_differ_and_stand_in_one_place() -> None:
+    taken = [number for name, number in vars(keys).items() if name.isupper()]
+    assert len(taken) > 10 and len(set(taken)) == len(taken)
+    for file in pathlib.Path(gibbsite.__file__).parent.rglob("*.py"):
+        assert file.name == "keys.py" or not re.search(r"2 ?\*\* ?31 -", file.read_text()), file
+
+
+def test_a_seed_is_a_whole_number() -> None:
+    assert key_of(3) == jax.random.key(3)
+    for seed in (-1, 2**31, 1.5, True, "3"):
+        with pytest.raises(ValueError, match=f"seed={seed}: give a whole number from 0 to 2147483647"):
+            key_of(seed)

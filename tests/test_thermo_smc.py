@@ -10,13 +10,13 @@ import pytest
 from registry.twins import not_a_number
 
 from gibbsite.core import Callable, Estimate, Evidence, Geometric, Normal, Reals, Status, Tempering, reference, schedule
-from gibbsite.core.keys import chain_keys
+from gibbsite.core.keys import POPULATION, chain_keys
 from gibbsite.energies import Gaussian, Ising, ManyWell
 from gibbsite.samplers import BAOAB, HMC, MALA, ULA, Gibbs, ParallelTempering, Silent
 from gibbsite.testing.estimator import check_coverage
 from gibbsite.testing.law import LawViolation, z_test
 from gibbsite.thermo import Ladder, anneal, enumerate_log_z, kaufman, log_mean, multinomial, residual, smc, ssp, systematic
-from gibbsite.thermo.annealing import POPULATION, draw_base
+from gibbsite.thermo.annealing import draw_base
 
 KEY = jax.random.key(2006)
 K_C = math.log(1 + math.sqrt(2)) / 2

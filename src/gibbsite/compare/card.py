@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any
 
+from gibbsite.core.keys import SEEDS
 from gibbsite.models import PARADIGMS
 
 
@@ -230,7 +231,7 @@ class _Lines:
         raise self.error(entry, f'{entry} = {value!r}: give a list of names, as in {entry} = ["a", "b"]')
 
     def numbers(self, entry: str, value: Any) -> tuple[int, ...]:
-        if isinstance(value, list) and value and all(type(item) is int and 0 <= item < 2**31 for item in value):
+        if isinstance(value, list) and value and all(type(item) is int and 0 <= item < SEEDS for item in value):
             return tuple(value)
         raise self.error(entry, f"{entry} = {value!r}: give a list of whole numbers from 0, as in {entry} = [0, 1]")
 

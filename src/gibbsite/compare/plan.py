@@ -10,6 +10,7 @@ import numpy as np
 from gibbsite.compare.card import BUDGETS, SWITCHES, Budget, Card, CardError, budget_named, check_models, folder_name
 from gibbsite.compare.store import Cell, safe
 from gibbsite.core.checkpoint import digest
+from gibbsite.core.keys import SEEDS
 from gibbsite.data import NAMES, Dataset, from_array, load
 from gibbsite.models import PARADIGMS
 
@@ -146,8 +147,8 @@ def _with_budget(card: Card, budget: object) -> Card:
 
 
 def _with_seed(card: Card, seed: object) -> Card:
-    if type(seed) is not int or not 0 <= seed < 2**31:
-        raise CardError(f"seed {seed}: give a whole number from 0 to {2**31 - 1}.")
+    if type(seed) is not int or not 0 <= seed < SEEDS:
+        raise CardError(f"seed {seed}: give a whole number from 0 to {SEEDS - 1}.")
     return dataclasses.replace(card, seeds=tuple(range(seed, seed + len(card.seeds))))
 
 

@@ -2,9 +2,9 @@
 
 import pathlib
 
-import jax
 import numpy as np
 
+from gibbsite.core.keys import key_of
 from gibbsite.data import DataError
 from gibbsite.reweight.file import Samples, samples
 from gibbsite.reweight.reweighting import Reweighting
@@ -28,9 +28,9 @@ def reweight(
     they are kT. Correlated samples are left out unless `keep_all`; with `bootstraps`, errors are the spread of so many replicates.
 
     Raises:
-        DataError: the file, the units or an option cannot be used.
+        DataError, ValueError: the file, the units or an option cannot be used.
     """
-    key = _key(seed)
+    key = key_of(seed)
     if bootstraps < 0 or bootstraps == 1:
         raise DataError(f"bootstraps={bootstraps} (--bootstraps): give 0, or at least 2; 100 give an error bar to 7 %.")
     with bar("mbar", 3, wanted=not quiet) as shown:
@@ -50,9 +50,3 @@ def reweight(
 def _all(held: Samples, found: Decorrelated) -> Decorrelated:
     """Every sample, with what was found of their correlation."""
     return Decorrelated(held.u_kn, np.asarray(held.counts), np.arange(held.u_kn.shape[1]), found.states)
-
-
-def _key(seed: int) -> jax.Array:
-    if type(seed) is not int or not 0 <= seed < 2**31:
-        raise DataError(f"seed={seed}: give a whole number from 0 to {2**31 - 1}.")
-    return jax.random.key(seed)

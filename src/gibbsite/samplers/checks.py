@@ -22,12 +22,13 @@ from gibbsite.core import (
     capability,
     discrete,
 )
+from gibbsite.core.keys import STATE
 from gibbsite.samplers.shapes import shape_of_energy, shape_of_info, shape_of_state
 from gibbsite.samplers.slope import SlopeState
 
 FEW = 4  # coordinates that a sentence tells one by one
 MANY = 4096  # coordinates up to which the ones to blame are looked for
-MOST = 2**31 - 2  # steps, whose numbers make their keys; the last two are taken (`start`)
+MOST = STATE  # steps, whose numbers make their keys
 ASKS = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError, jax.errors.TracerIntegerConversionError)
 COMPILED = "asks for the value of x, which is not known when it is compiled: say what depends on x with jnp.where, and take jnp for numpy"
 HOPELESS = 0.01  # moves accepted by all chains in a whole warm-up, in expectation, below which no run of any length will move

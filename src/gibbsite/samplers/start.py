@@ -23,9 +23,9 @@ from gibbsite.core import (
     reference,
     require,
 )
-from gibbsite.core.keys import chain_keys, step_keys
+from gibbsite.core.keys import POSITION, STATE, chain_keys, step_keys
 from gibbsite.core.sums import zeros
-from gibbsite.samplers.checks import MOST, check_start, unsound
+from gibbsite.samplers.checks import check_start, unsound
 from gibbsite.samplers.loop import Carry, Lost, Problem
 from gibbsite.samplers.report import Run
 from gibbsite.samplers.shapes import shape_of_info
@@ -33,7 +33,6 @@ from gibbsite.samplers.shapes import shape_of_info
 Observe = Function | AbstractObserver | dict[str, Any]
 
 ATTEMPTS = 100  # draws of the base among which a chain takes the first of finite energy
-POSITION, STATE = MOST + 1, MOST  # step numbers whose keys draw the first positions and states
 
 
 def observers_of(observe: Observe | None) -> dict[str, AbstractObserver]:

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gibbsite.core import Tempered, as_float
+from gibbsite.core.keys import key_of
 from gibbsite.simulate.file import TargetError
-from gibbsite.simulate.targets import key_of, target
+from gibbsite.simulate.targets import target
 from gibbsite.thermo import Certificate, certify
 
 
@@ -41,7 +42,7 @@ def constant(
     """Certifies log Z of a target of `TARGETS`, or of `file.py:name`, at inverse temperature `beta` (see `certify`).
 
     Raises:
-        TargetError: the target, a setting, beta or the seed is none.
+        TargetError, ValueError: the target, a setting, beta or the seed is none.
         ValueError, TypeError: as `certify` has them.
     """
     if not 0 < np.float32(beta) < np.inf:

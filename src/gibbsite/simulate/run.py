@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from gibbsite.core import Tempered, as_float
+from gibbsite.core.keys import key_of
 from gibbsite.samplers import Until, sample
 from gibbsite.simulate.file import TargetError
 from gibbsite.simulate.kernels import kernel_of
 from gibbsite.simulate.observables import given, usual
 from gibbsite.simulate.simulation import Simulation, in_units, untempered
-from gibbsite.simulate.targets import key_of, target
+from gibbsite.simulate.targets import target
 
 OF_KERNEL = "kernel."
 TRACE = 256  # values of each observable that the figures show
@@ -37,7 +38,7 @@ def simulate(
     target; with `kernel.` before their names, those of the kernel.
 
     Raises:
-        TargetError: the target, the kernel, a setting, beta or the seed is none that can be sampled with.
+        TargetError: the target, the kernel, a setting or beta is none that can be sampled with.
         ValueError, TypeError, KeyError: as `sample` has them.
     """
     if not 0 < np.float32(beta) < np.inf:

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import jax
-from jaxtyping import Array, Key
-
 from gibbsite import energies
 from gibbsite.compare.card import unknown
 from gibbsite.core import AbstractEnergy
+from gibbsite.core.keys import key_of
 from gibbsite.samplers import Until
 from gibbsite.samplers.checks import check_energy
 from gibbsite.simulate.file import TargetError, evaluated, from_file, telling
@@ -33,17 +31,6 @@ class Target(NamedTuple):
         if "seed" in self.names():
             held["key"] = key_of(held.pop("seed", 0))
         return self.build(**held)
-
-
-def key_of(seed: object) -> Key[Array, ""]:
-    """The random key of a seed.
-
-    Raises:
-        TargetError: it is no whole number, or too large for one.
-    """
-    if type(seed) is not int or not 0 <= seed < 2**31:
-        raise TargetError(f"seed={seed}: give a whole number from 0 to {2**31 - 1}.")
-    return jax.random.key(seed)
 
 
 TARGETS: dict[str, Target] = {

@@ -19,11 +19,11 @@ from gibbsite.compare.export import export_figure
 from gibbsite.compare.marks import Dots, style
 from gibbsite.compare.store import write_text
 from gibbsite.core import AbstractEnergy, AbstractPath, Geometric, Normal, as_float, schedule
+from gibbsite.core.keys import key_of
 from gibbsite.energies import DoubleWell
 from gibbsite.samplers import ULA
 from gibbsite.samplers.progress import Silent
 from gibbsite.simulate.file import TargetError
-from gibbsite.simulate.targets import key_of
 from gibbsite.thermo import Drag, Work, drive
 
 BINS = 40
@@ -106,7 +106,7 @@ def drive_named(
     """Drives a protocol of `PROTOCOLS` with overdamped Langevin moves, `ULA(time / steps)`, whose own work is part of the work.
 
     Raises:
-        TargetError: there is no such protocol or setting, or a number makes no sense.
+        TargetError, ValueError: there is no such protocol or setting, or a number makes no sense.
     """
     protocol = PROTOCOLS.get(name)
     if protocol is None:

@@ -33,15 +33,13 @@ from gibbsite.core import (
     require,
 )
 from gibbsite.core.energy import check_values
-from gibbsite.core.keys import chain_keys, step_keys
+from gibbsite.core.keys import BACKWARD, FORWARD, PILOT, POSITION, STATE, chain_keys, step_keys
 from gibbsite.core.sums import zeros
 from gibbsite.samplers import ULA, Progress
 from gibbsite.samplers.progress import chunks
 from gibbsite.thermo.weights import log_mean
 
 ROUNDS = 16  # tuning moves at each time
-BASE_DRAW, START, PILOT = 2**31 - 1, 2**31 - 2, 2**31 - 3  # numbers of keys that no step uses
-FORWARD, BACKWARD, POPULATION = 2**31 - 4, 2**31 - 5, 2**31 - 6  # so that one key given to several verbs gives each its own draws
 
 _STEP_SIZES = attrgetter("kernel.kernel.step_size")
 Settle = Literal["own", "next"]
@@ -259,13 +257,13 @@ def kernel_at(kernel: AbstractKernel | Ladder, k: Int[Array, ""]) -> AbstractKer
 @eqx.filter_jit
 def draw_base(energy: AbstractEnergy, keys: Key[Array, " walkers"]) -> PyTree:
     """One exact draw per walker."""
-    return jax.vmap(lambda k: draw(energy, key=k))(step_keys(keys, jnp.asarray(BASE_DRAW)))
+    return jax.vmap(lambda k: draw(energy, key=k))(step_keys(keys, jnp.asarray(POSITION)))
 
 
 @eqx.filter_jit
 def _start(path: AbstractPath, kernel: AbstractKernel | Ladder, times: Array, xs: PyTree, keys: Array) -> PyTree:
     first = kernel_at(kernel, jnp.asarray(1))
-    return jax.vmap(lambda x, key: first.init(path(times[0]), x, key=key))(xs, step_keys(keys, jnp.asarray(START)))
+    return jax.vmap(lambda x, key: first.init(path(times[0]), x, key=key))(xs, step_keys(keys, jnp.asarray(STATE)))
 
 
 @eqx.filter_jit
@@ -307,7 +305,7 @@ def tuned(path: AbstractPath, kernel: AbstractKernel, times: Array, walkers: int
 @eqx.filter_jit
 def _pilot(path: AbstractPath, kernel: AbstractKernel, adaptation: AbstractAdaptation, times: Array, keys: Array) -> Ladder:
     xs = draw_base(base_of(path), keys)
-    states = jax.vmap(lambda x, k: kernel.init(path(times[0]), x, key=k))(xs, step_keys(keys, jnp.asarray(START)))
+    states = jax.vmap(lambda x, k: kernel.init(path(times[0]), x, key=k))(xs, step_keys(keys, jnp.asarray(STATE)))
     arrays, static = eqx.partition(kernel, eqx.is_array)
 
     def rung(carry: tuple[Any, PyTree], k: Array) -> tuple[tuple[Any, PyTree], Any]:

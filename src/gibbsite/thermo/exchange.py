@@ -19,12 +19,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from gibbsite.core import AbstractKernel, AbstractPath, ArrayLike, Sampleable, draw, need
-from gibbsite.core.keys import chain_keys, step_keys
+from gibbsite.core.keys import EXCHANGE, STATE, chain_keys, step_keys
 from gibbsite.samplers import Progress
 from gibbsite.samplers.progress import chunks
-from gibbsite.thermo.annealing import START, Ladder, base_of, check_kernel, increasing
-
-EXCHANGE = 2**31 - 12  # so that one key given to several verbs gives each its own draws
+from gibbsite.thermo.annealing import Ladder, base_of, check_kernel, increasing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +102,7 @@ def _begun(path: AbstractPath, times: Array, keys: Array, draws: int) -> _Carry:
     """Every replica at a draw of its own from the base."""
     rungs = len(times)
     xs = jax.vmap(lambda k: jax.vmap(lambda one: draw(base_of(path), key=one))(jax.random.split(k, rungs)))(
-        step_keys(keys, jnp.asarray(START))
+        step_keys(keys, jnp.asarray(STATE))
     )
     empty = jnp.zeros((draws, len(keys), 2, rungs - 1))
     return _Carry(xs, jnp.zeros((len(keys), rungs)), jnp.zeros(len(keys), int), empty, jnp.zeros(rungs - 1), jnp.zeros(()))

@@ -29,7 +29,7 @@ from gibbsite.core import (
     need,
 )
 from gibbsite.core.energy import Scalar
-from gibbsite.core.keys import chain_keys, step_keys
+from gibbsite.core.keys import DEALING, INTEGRATION, STATE, TUNING, chain_keys, step_keys
 from gibbsite.core.sums import zeros
 from gibbsite.samplers import Progress
 from gibbsite.samplers.checks import check_counts
@@ -38,8 +38,6 @@ from gibbsite.thermo.annealing import Ladder, base_of, draw_base, kernel_at, tun
 from gibbsite.thermo.length import thermodynamic_length
 from gibbsite.thermo.rules import Rule, gauss
 
-INTEGRATION, PILOT = 2**31 - 10, 2**31 - 11  # keys of their own beside those of other verbs
-BIRTH = 2**31 - 2  # the number of a key that no step uses
 LEVEL = 0.95
 NOISE = 3.0  # of its own errors: a difference between two rules that is no larger tells nothing
 R_HAT = 1.05
@@ -112,12 +110,12 @@ def thermodynamic_integration(
     need(base, Sampleable, "thermodynamic_integration")
     constant = float(need(base, Normalised, "thermodynamic_integration").log_z())
     own, nodes = jax.random.fold_in(key, INTEGRATION), as_float(np.append(0.0, rule.times))
-    mover = tuned(path, kernel, nodes, tune, jax.random.fold_in(own, PILOT)) if tune else kernel
+    mover = tuned(path, kernel, nodes, tune, jax.random.fold_in(own, TUNING)) if tune else kernel
     which = np.repeat(np.arange(len(rule.times)), chains)
     total = draws + warmup if effort == "even" else draws + draws // SHORT + 2 * warmup
     with progress or Progress("thermodynamic integration", total) as shown:
         if effort == "optimal":
-            pilot = run_lanes(path, mover, nodes, which, warmup, max(draws // SHORT, 1), shown, jax.random.fold_in(own, PILOT - 1))
+            pilot = run_lanes(path, mover, nodes, which, warmup, max(draws // SHORT, 1), shown, jax.random.fold_in(own, DEALING))
             which = _dealt(rule.weights * _spreads(which, pilot.means), len(which))
         lanes = run_lanes(path, mover, nodes, which, warmup, draws, shown, own)
     return summary(rule, which, lanes, constant, unadjusted=kernel.biased or bool(np.any(lanes.shadow != 0)))
@@ -179,7 +177,7 @@ def _led(
             energy = path(t * jnp.minimum(2 * (i + 1) / warmup, 1.0))
             return mover.step(energy, mover.refresh(energy, state), key=jax.random.fold_in(key, i))[0]
 
-        state = mover.init(path(jnp.zeros_like(t)), x, key=jax.random.fold_in(key, BIRTH))
+        state = mover.init(path(jnp.zeros_like(t)), x, key=jax.random.fold_in(key, STATE))
         state = mover.refresh(path(t), jax.lax.fori_loop(0, warmup, move, state))
         return state, _Sums(slope(path, t, mover.position(state)), zeros(), zeros(), jnp.zeros(()))
 

@@ -38,11 +38,11 @@ from gibbsite.core import (
     require,
 )
 from gibbsite.core.energy import Scalar
-from gibbsite.core.keys import chain_keys
+from gibbsite.core.keys import BACKWARD, FORWARD, PILOT, chain_keys
 from gibbsite.energies import Rescaled
 from gibbsite.samplers import MALA, Progress
 from gibbsite.samplers.progress import chunks
-from gibbsite.thermo.annealing import BACKWARD, FORWARD, PILOT, check_kernel, draw_base, increasing, traced_walk
+from gibbsite.thermo.annealing import check_kernel, draw_base, increasing, traced_walk
 
 CHAINS = 4096  # at once: rows come in chunks of so many walkers together
 PILOTS = 64  # draws of the guess that measure its place and width

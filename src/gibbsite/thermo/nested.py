@@ -23,14 +23,13 @@ from scipy.special import logsumexp
 
 from gibbsite.core import AbstractEnergy, Box, Estimate, Evidence, Normalised, Reals, Sampleable, Status, as_float, need
 from gibbsite.core.energy import Scalar
-from gibbsite.core.keys import chain_keys
+from gibbsite.core.keys import NESTED, chain_keys
 from gibbsite.samplers import Progress
 from gibbsite.samplers.blackjax import blackjax
 from gibbsite.samplers.checks import check_counts, check_energy
 from gibbsite.samplers.metropolis import check_space
 from gibbsite.thermo.annealing import draw_base
 
-NESTED = 2**31 - 13  # a key of its own beside those of other verbs
 BURST = 16  # deaths of a batch between looks at what is left
 SIMULATIONS = 400  # of the shrinkage; the error is known to 4 %
 REMAINDER = 1e-3  # of Z among the living, below which they may stop

@@ -12,13 +12,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from gibbsite.core import AbstractEnergy, AbstractKernel, Estimate, Evidence, Status, as_float, require
-from gibbsite.core.keys import chain_keys, step_keys
+from gibbsite.core.keys import STATE, chain_keys, step_keys
 from gibbsite.samplers import Progress
 from gibbsite.samplers.progress import chunks
 
 STEADY = 4.0  # errors by which the rates of early and late passages may differ
 FEW = 10  # passages, below which an error is not to be trusted
-START = 2**31 - 2  # the number of a key that no step uses
 
 
 class Beyond(eqx.Module):
@@ -145,7 +144,7 @@ def first_passages(
 
 @eqx.filter_jit
 def _born(kernel: AbstractKernel, energy: AbstractEnergy, x: PyTree, keys: Key[Array, " walkers"]) -> PyTree:
-    return jax.vmap(lambda key: kernel.init(energy, x, key=key))(step_keys(keys, jnp.asarray(START)))
+    return jax.vmap(lambda key: kernel.init(energy, x, key=key))(step_keys(keys, jnp.asarray(STATE)))
 
 
 @eqx.filter_jit

@@ -11,9 +11,9 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractPath, ArrayLike, Normal, Sampleable, Sum, as_float, need, require
 from gibbsite.core.energy import Scalar, check_values
-from gibbsite.core.keys import chain_keys
+from gibbsite.core.keys import BACKWARD, FORWARD, chain_keys
 from gibbsite.samplers import Progress
-from gibbsite.thermo.annealing import BACKWARD, FORWARD, Ladder, Settle, base_of, check_kernel, draw_base, increasing, walk
+from gibbsite.thermo.annealing import Ladder, Settle, base_of, check_kernel, draw_base, increasing, walk
 from gibbsite.thermo.work import Work
 
 

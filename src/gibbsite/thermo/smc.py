@@ -35,14 +35,13 @@ from gibbsite.core import (
     as_float,
     need,
 )
-from gibbsite.core.keys import chain_keys, step_keys
+from gibbsite.core.keys import POPULATION, RESAMPLING, chain_keys, step_keys
 from gibbsite.samplers import Progress
-from gibbsite.thermo.annealing import POPULATION, Ladder, base_of, check_kernel, draw_base, increasing
+from gibbsite.thermo.annealing import Ladder, base_of, check_kernel, draw_base, increasing
 from gibbsite.thermo.families import Books, held, shares
 from gibbsite.thermo.resampling import Rule, systematic
 
 HALVINGS = 24  # of the bracket of log2(step), from 2^-40 of the way that is left to all of it
-RESAMPLING = 2**31 - 7  # the key of resampling, which no walker has
 PERCENT = 100  # of the path, as progress tells it
 
 

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from gibbsite.core import AbstractEnergy, AbstractSpace, Box, Torus, as_float, discrete, draw, reference, values
 from gibbsite.core.energy import check_values
-from gibbsite.core.keys import chain_keys
+from gibbsite.core.keys import MULTICANONICAL, WANG_LANDAU, chain_keys
 from gibbsite.core.reference import ends
 from gibbsite.samplers import Progress
 from gibbsite.samplers.checks import check_counts, check_energy
@@ -31,7 +31,6 @@ from gibbsite.thermo.flat.levels import Levels
 from gibbsite.thermo.flat.moves import move_for
 from gibbsite.thermo.flat.walk import Crowd, Problem, Walker, crowd, forgetful, learn, measure
 
-LEARNING, MEASURING = 2**31 - 8, 2**31 - 9  # so that one key given to both verbs gives each its own draws
 EQUILIBRATION = 10  # one sweep for so many of those asked for is thrown away first
 
 
@@ -76,7 +75,7 @@ def wang_landau(
     check_energy(energy)
     check_counts(walkers=walkers, sweeps=sweeps)
     log_volume(energy.space)
-    problem, own = _problem(energy, Levels.of(energy) if levels is None else levels, scale), jax.random.fold_in(key, LEARNING)
+    problem, own = _problem(energy, Levels.of(energy) if levels is None else levels, scale), jax.random.fold_in(key, WANG_LANDAU)
     unknown = jnp.full(problem.levels.count, -jnp.inf)
     begun = crowd(problem, _born(energy, chain_keys(own, walkers)), unknown, as_float(1 / walkers), own)
     with progress or Progress("Wang-Landau", sweeps) as shown:
@@ -106,7 +105,7 @@ def multicanonical(
     check_counts(sweeps=sweeps)
     if len(weights.positions) < 2:
         raise ValueError("these weights have one walker, and the error comes from several: run wang_landau with two or more.")
-    problem, own = _problem(energy, weights.levels, scale), jax.random.fold_in(key, MEASURING)
+    problem, own = _problem(energy, weights.levels, scale), jax.random.fold_in(key, MULTICANONICAL)
     begun = crowd(problem, weights.positions, as_float(_filled(weights.log_g)), as_float(0.0), own)
     burn = -(-sweeps // EQUILIBRATION)
     with progress or Progress("multicanonical", burn + sweeps) as shown:

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from gibbsite.core import AbstractSpace, ArrayLike, Status, as_float, configurations, count, values
-from gibbsite.core.keys import chain_keys, step_keys
+from gibbsite.core.keys import POSITION, chain_keys, step_keys
 from gibbsite.samplers import Gibbs, Progress
 from gibbsite.thermo.inverse.inferred import Inferred
 from gibbsite.thermo.inverse.moments import Layout, inferred
@@ -26,7 +26,6 @@ NEWTON = 100
 CLOSE = 1e-9  # of moments
 LEAST = 0.1  # of the information that all rows hold of a parameter: with less its error is above 3, and it runs away
 WALKERS_A_PARAMETER = 8  # so that the sampled Fisher information can be inverted
-FIRST_ROWS = 2**31 - 1  # the number of a key that no walker has
 OFF = 5.6  # errors by which what the walkers find may differ from the data in the end
 
 
@@ -134,7 +133,7 @@ class _Group:
     """Walkers that go on from round to round."""
 
     def __init__(self, data: Sites, layout: Layout, walkers: int, sweeps: int, key: Key[Array, ""]):
-        rows = np.asarray(jax.random.randint(jax.random.fold_in(key, FIRST_ROWS), (walkers,), 0, len(data.phi)))
+        rows = np.asarray(jax.random.randint(jax.random.fold_in(key, POSITION), (walkers,), 0, len(data.phi)))
         level = np.argmax(data.phi[rows] @ data.contrast.T, axis=-1)  # a row of C is nearest to itself
         self._xs = as_float(np.asarray(values(data.space))[level].reshape(walkers, *data.space.shape))
         self._keys, self._data, self._layout, self._sweeps, self._done = chain_keys(key, walkers), data, layout, sweeps, 0
