@@ -65,9 +65,10 @@ def contrastive_divergence() -> Comparison:
 def _of_walkers(machine: AbstractEnergy, xs: Array, law_after: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The objective's gradient after one step of walkers that start at data, and its error."""
     data = xs[np.repeat(np.arange(len(xs)), np.rint(21 * SHARES).astype(int))]
-    objective, model, key = PersistentContrastiveDivergence(BlockGibbs(), chains=CHAINS), Shifted(machine), jax.random.key(2)
-    walkers = objective.init(model, jnp.tile(data, (CHAINS // len(data) + 1, 1)), key=key)
-    grads = eqx.filter_jit(objective.gradients)(model, data, walkers, key=key)[0]
+    objective, model = PersistentContrastiveDivergence(BlockGibbs(), chains=CHAINS), Shifted(machine)
+    begin, move = jax.random.split(jax.random.key(2))
+    walkers = objective.init(model, jnp.tile(data, (CHAINS // len(data) + 1, 1)), key=begin)
+    grads = eqx.filter_jit(objective.gradients)(model, data, walkers, key=move)[0]
     spread = law_after @ slopes**2 - (law_after @ slopes) ** 2
     return np.asarray(ravel_pytree(grads)[0]), np.sqrt(spread / CHAINS) + 1e-9
 
@@ -91,12 +92,12 @@ def pcd_drift() -> Comparison:
     """Two modes twelve widths apart: walkers that start as the model, data of other masses, 80 steps of the log-odds alone."""
     start, rate, steps = 1.0, 0.02, 80
     truth = mixture((-6.0, 6.0), (1.0, 1.0), (0.25, 0.75))
-    key = jax.random.key(0)
-    data = jax.jit(jax.vmap(lambda k: draw(truth, key=k)))(jax.random.split(key, 2000))
+    drawn, birth, begin, run = jax.random.split(jax.random.key(0), 4)
+    data = jax.jit(jax.vmap(lambda k: draw(truth, key=k)))(jax.random.split(drawn, 2000))
     own = mixture((-6.0, 6.0), (1.0, 1.0), (1.0, float(np.exp(-start))))
-    born = jax.jit(jax.vmap(lambda k: draw(own, key=k)))(jax.random.split(jax.random.key(1), 1000))
+    born = jax.jit(jax.vmap(lambda k: draw(own, key=k)))(jax.random.split(birth, 1000))
     objective = PersistentContrastiveDivergence(ULA(as_float(0.1)), chains=1000)
-    walkers = objective.init(Shifted(_TwoModes(as_float(start))), born, key=key)
+    walkers = objective.init(Shifted(_TwoModes(as_float(start))), born, key=begin)
     parts, static = eqx.partition(walkers, eqx.is_array)
 
     def update(carry: tuple, key: Array) -> tuple[tuple, Array]:
@@ -105,7 +106,7 @@ def pcd_drift() -> Comparison:
         z = z - rate * grads.energy.z
         return (z, eqx.filter(state, eqx.is_array)), z
 
-    (_, last), path = jax.jit(lambda c, k: jax.lax.scan(update, c, k))((as_float(start), parts), jax.random.split(key, steps))
+    (_, last), path = jax.jit(lambda c, k: jax.lax.scan(update, c, k))((as_float(start), parts), jax.random.split(run, steps))
     places = walkers.kernel.position(walkers.states), walkers.kernel.position(eqx.combine(last, static).states)
     before, after = (float(np.mean(np.asarray(x) > 0)) for x in places)
     wanted, zs = float(np.mean(np.asarray(data) > 0)), np.append(start, np.asarray(path))

@@ -168,7 +168,8 @@ def _swept(
 
     def sweep(i: Array, held: tuple[Array, Array]) -> tuple[Array, Array]:
         def one(x: Array, key: Array) -> Array:
-            state, _ = kernel.step(machine, kernel.init(machine, x, key=key), key=key)
+            begin, move = jax.random.split(key)
+            state, _ = kernel.step(machine, kernel.init(machine, x, key=begin), key=move)
             return kernel.position(state)
 
         xs = jax.vmap(one)(held[0], step_keys(keys, i))
