@@ -48,7 +48,7 @@ def works(key, *, populations: int = 8, draws: int = 200, gap: float = 1.0) -> E
     """Draws of two unit Gaussians `gap` apart, whose log Z differ by 0.7."""
     x, y = jax.random.normal(key, (2, populations, draws))
     work = lambda z: np.asarray(gap**2 / 2 - gap * z - 0.7, np.float64)[..., None]  # noqa: E731
-    return Exchange(np.array([0.0, 1.0]), work(x), work(y + gap), np.array([0.5]), np.zeros(populations, int), None)
+    return Exchange(np.array([0.0, 1.0]), work(x), work(y + gap), np.array([0.5]), np.zeros(populations, int))
 
 
 class TestStones:
@@ -92,7 +92,7 @@ class TestStones:
         """The upper law is the lower one where it is allowed: its log Z is the log of that share, beyond all finite works."""
         rng = np.random.default_rng(0)
         below = np.where(rng.uniform(size=(8, 400, 1)) < share, 0.0, np.inf)
-        found = stones(Exchange(np.array([0.0, 1.0]), below, np.zeros((8, 400, 1)), np.ones(1), np.zeros(8, int), None), 0.0).log_z
+        found = stones(Exchange(np.array([0.0, 1.0]), below, np.zeros((8, 400, 1)), np.ones(1), np.zeros(8, int)), 0.0).log_z
         assert found.value == pytest.approx(math.log(np.isfinite(below).mean()), abs=1e-9)
         assert abs(found.value - math.log(share)) < Z * found.stderr
 

@@ -31,8 +31,7 @@ class Exchange:
 
     `below[p, n, r]` is the work in nats of the switch from t_r to t_{r+1} for the replica at t_r, `above` that of the same switch
     for the one at t_{r+1}; `swaps` (pairs) are mean probabilities of a swap, `trips` (populations) counts replicas that came from the
-    base to the target, and `positions` (populations *x) are those of the target after the last step. `unadjusted` says that moves had
-    shadow work, so that no law is quite kept.
+    base to the target. `unadjusted` says that moves had shadow work, so that no law is quite kept.
     """
 
     times: Float[np.ndarray, " times"]
@@ -40,7 +39,6 @@ class Exchange:
     above: Float[np.ndarray, "populations draws pairs"]
     swaps: Float[np.ndarray, " pairs"]
     trips: Int[np.ndarray, " populations"]
-    positions: PyTree
     unadjusted: bool = False
 
 
@@ -81,7 +79,6 @@ def exchange(
         np.moveaxis(works[:, :, 1], 1, 0),
         np.asarray(carry.swaps, np.float64) / draws,
         np.asarray(carry.trips),
-        jax.tree.map(lambda a: np.asarray(a[:, -1]), carry.xs),
         bool(carry.shadow > 0),
     )
 
