@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from gibbsite.compare.store import Cell, Record, cell_of
 from gibbsite.core import Z95, Estimate, Evidence, Status
+from gibbsite.core.estimate import student
 
 Arrays = Mapping[Cell, Mapping[str, np.ndarray]]
 SOUND = (Evidence.EXACT, Evidence.UNBIASED, Evidence.INTERVAL, Evidence.LOWER)  # of a gap that is said to be positive
@@ -94,7 +95,7 @@ def gap(better: Standing, worse: Standing) -> Estimate:
     parts = [(float(np.var(apart, ddof=1)) / n, n - 1), *((s.fit_variance, s.fit_dof) for s in (better, worse))]
     variance = sum(part for part, _ in parts)
     spread = sum(part**2 / dof for part, dof in parts)
-    half = math.sqrt(variance) * _student(variance**2 / spread if spread else math.inf)
+    half = math.sqrt(variance) * student(0.95, variance**2 / spread if spread else math.inf)
     value = worse.nll - better.nll
     lo, hi = value - half - worse.below - better.above, value + half + worse.above + better.below
     return Estimate(value, math.sqrt(variance), lo, hi, evidence=worse.evidence.plus(better.evidence.flipped()))
@@ -146,9 +147,3 @@ def _mean(group: Sequence[Record], names: Sequence[str]) -> Record:
 def _weakest(metrics: Sequence[Mapping[str, Any]]) -> Evidence:
     """The evidence of their mean."""
     return functools.reduce(Evidence.plus, (Evidence(metric["evidence"]) for metric in metrics))
-
-
-def _student(dof: float) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(min(dof, 1e6), 0.975))

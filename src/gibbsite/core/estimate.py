@@ -203,3 +203,10 @@ def _normal_quantile(level: float) -> float:
     from statistics import NormalDist
 
     return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def student(level: float, dof: float) -> float:
+    """The quantile of Student's t that bounds a central interval; infinitely many degrees of freedom are a million."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(min(dof, 1e6), 0.5 + level / 2))

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
 from gibbsite.core.energy import Scalar
-from gibbsite.core.estimate import Estimate, Status
+from gibbsite.core.estimate import Estimate, Status, student
 from gibbsite.core.sums import Pair, zeros
 
 BATCHES = 32
@@ -173,7 +173,7 @@ def diagnose(acc: Moments) -> Diagnosis:
     rhat = _rhat_of_batches(first, spread)
     status = _status(mean, spread, rhat, enough=enough)
     value, stderr = (float(v) if np.ndim(v) == 0 else v for v in (mean, np.where(spread > 0, np.sqrt(variance), np.nan)))
-    half = _student_quantile(0.95, max(dof, 1)) * stderr
+    half = student(0.95, max(dof, 1)) * stderr
     least = float(np.min(ess)) if np.all(np.isfinite(ess)) else None
     estimate = Estimate(value, stderr, value - half, value + half, ess=least)
     return Diagnosis(estimate if status is Status.OK else estimate.doubted(status), rhat, total / ess)
@@ -244,9 +244,3 @@ def _rhat_of_batches(means: np.ndarray, spread: np.ndarray | np.floating) -> np.
 def split_rhat(values: Float[np.ndarray, "chains draws *f"]) -> np.ndarray:
     """Split R-hat of recorded values: each draw is a batch of its own."""
     return _rhat_of_batches(values, np.var(values, axis=(0, 1)))
-
-
-def _student_quantile(level: float, dof: int) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(dof, 0.5 + level / 2))

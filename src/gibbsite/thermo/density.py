@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Num
-from scipy.special import logsumexp, stdtrit
+from scipy.special import logsumexp
 
 from gibbsite.core import ArrayLike, Estimate, Evidence, Status
+from gibbsite.core.estimate import student
+from gibbsite.thermo.jackknife import LEVEL, standard_error
 
-LEVEL = 0.95
 MARGIN = 0.01  # of the canonical law may be at levels that few walkers know
 
 
@@ -152,12 +153,10 @@ class DensityOfStates:
         value = fn(self.log_g)[()]
         if self.shares is None:
             return Estimate(value, 0.0 * value, evidence=Evidence.EXACT, sources=self._sources)
-        rows = np.stack([fn(log_g) for log_g in self._without()])
-        n = len(rows)
         with np.errstate(invalid="ignore"):  # a level that one walker alone has seen is nowhere without it
-            spread = np.sqrt((n - 1) / n * np.sum((rows - rows.mean(axis=0)) ** 2, axis=0))
+            spread = standard_error(np.stack([value, *map(fn, self._without())]))
         stderr = np.where(np.isfinite(spread), spread, np.inf)[()]
-        reach = stdtrit(n - 1, 0.5 + LEVEL / 2) * stderr
+        reach = student(LEVEL, len(self.shares) - 1) * stderr
         status = Status.OK if np.all(np.isfinite(stderr)) else Status.NOT_CONVERGED
         return Estimate(value, stderr, value - reach, value + reach, LEVEL, None, status, Evidence.INTERVAL, self._sources)
 

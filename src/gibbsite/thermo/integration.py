@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
-from scipy.special import stdtrit
 
 from gibbsite.core import (
     AbstractKernel,
@@ -29,6 +28,7 @@ from gibbsite.core import (
     need,
 )
 from gibbsite.core.energy import Scalar
+from gibbsite.core.estimate import student
 from gibbsite.core.keys import DEALING, INTEGRATION, STATE, TUNING, chain_keys, step_keys
 from gibbsite.core.sums import zeros
 from gibbsite.samplers import Progress
@@ -243,7 +243,7 @@ def _estimate(value: float, parts: np.ndarray, number: np.ndarray, quadrature: f
         return Estimate(None, None, status=status, evidence=Evidence.NOT_ESTABLISHED)
     variance = float(np.sum(parts))
     degrees = variance**2 / np.sum(parts**2 / (number - 1)) if variance > 0 else np.inf
-    reach = float(stdtrit(min(degrees, 1e6), 0.5 + LEVEL / 2)) * variance**0.5 + quadrature
+    reach = student(LEVEL, degrees) * variance**0.5 + quadrature
     stderr = float(np.hypot(variance**0.5, quadrature))
     found = Estimate(value, stderr, value - reach, value + reach, LEVEL, float(np.sum(number)), status, Evidence.INTERVAL)
     return found if status is Status.OK else found.doubted(status)

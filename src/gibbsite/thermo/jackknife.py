@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gibbsite.core import Estimate, Evidence, Status
+from gibbsite.core.estimate import student
 
 LEVEL = 0.95
 
@@ -33,6 +34,12 @@ def covariance(replicates: Float[np.ndarray, "replicates n"]) -> Float[np.ndarra
     return (1 - 1 / len(left)) * left.T @ left
 
 
+def standard_error(replicates: Float[np.ndarray, "replicates *f"]) -> Float[np.ndarray, "*f"]:
+    """That of row 0, from rows `1 + parts`."""
+    left = replicates[1:] - replicates[1:].mean(axis=0)
+    return np.asarray(np.sqrt((1 - 1 / len(left)) * np.sum(left**2, axis=0)))
+
+
 def jackknife(replicates: Float[np.ndarray, "replicates *f"], *, status: Status = Status.OK, ess: float | None = None) -> Estimate:
     """The estimate whose row 0 is the value and whose other rows leave one part out each; its interval is Student's.
 
@@ -42,21 +49,13 @@ def jackknife(replicates: Float[np.ndarray, "replicates *f"], *, status: Status 
     parts = len(replicates) - 1
     if parts < 2:
         raise ValueError(f"A jackknife over {parts} parts: give two independent parts or more.")
-    left = replicates[1:] - replicates[1:].mean(axis=0)
-    value, error = replicates[0], np.sqrt((1 - 1 / parts) * np.sum(left**2, axis=0))
+    value, error = replicates[0], standard_error(replicates)
     if not np.all(np.isfinite(error)):
         return Estimate(None, None, status=Status.NON_FINITE, evidence=Evidence.NOT_ESTABLISHED)
     half = student(LEVEL, parts - 1) * error
     value, error, lo, hi = (float(v) if np.ndim(v) == 0 else v for v in (value, error, value - half, value + half))
     made = Estimate(value, error, lo, hi, level=LEVEL, ess=ess, evidence=Evidence.INTERVAL)
     return made if status is Status.OK else made.doubted(status)
-
-
-def student(level: float, dof: int) -> float:
-    """The quantile of Student's t that bounds a central interval."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(dof, 0.5 + level / 2))
 
 
 def through(of: Function[[Any], Any], replicates: Float[np.ndarray, "replicates *f"]) -> Float[np.ndarray, "replicates *g"]:

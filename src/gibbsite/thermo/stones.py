@@ -8,18 +8,19 @@ correlated, and so are rungs that exchange replicas. Populations are independent
 """
 
 import dataclasses
-import math
 
 import numpy as np
 from jaxtyping import Array, Float, Key
 from scipy.optimize import elementwise
-from scipy.special import log_expit, stdtrit
+from scipy.special import log_expit
 
 from gibbsite.core import AbstractKernel, AbstractPath, ArrayLike, Estimate, Evidence, Normalised, Status, need
+from gibbsite.core.estimate import student
 from gibbsite.core.observer import split_rhat
 from gibbsite.samplers import Progress
 from gibbsite.thermo.annealing import Ladder, base_of
 from gibbsite.thermo.exchange import Exchange, exchange
+from gibbsite.thermo.jackknife import LEVEL, standard_error
 
 MIXED = 1.05  # R-hat
 LEAST = 0.02  # share of the draws of either neighbour that the two must have in common
@@ -83,12 +84,11 @@ def stones(run: Exchange, constant: float) -> Stones:
         return Stones(nothing, unknown, unknown, unknown, run)
     differences = _differences(run)
     overlap = np.exp(_logs(run, differences)).mean(axis=(0, 1, 2))
-    totals = -_left_out(run, differences).sum(axis=1)
-    count = len(totals)
-    stderr = math.sqrt((count - 1) / count * float(np.sum((totals - totals.mean()) ** 2)))
+    totals = constant - _replicates(run, differences).sum(axis=1)
     rhat = np.maximum(split_rhat(_bounded(run.below)), split_rhat(run.above))
-    value, half = constant - float(differences.sum()), float(stdtrit(count - 1, 0.975)) * stderr
-    found = Estimate(value, stderr, value - half, value + half, evidence=Evidence.INTERVAL)
+    value, stderr = float(totals[0]), float(standard_error(totals))
+    half = student(LEVEL, len(run.below) - 1) * stderr
+    found = Estimate(value, stderr, value - half, value + half, LEVEL, evidence=Evidence.INTERVAL)
     status = Status.UNADJUSTED if run.unadjusted else _status(overlap, rhat)
     return Stones(found if status is Status.OK else found.doubted(status), -differences, overlap, rhat, run)
 
@@ -127,9 +127,9 @@ def _differences(run: Exchange) -> Float[np.ndarray, " pairs"]:
     return np.where(found.success, found.x, np.nan)
 
 
-def _left_out(run: Exchange, differences: np.ndarray) -> Float[np.ndarray, "populations pairs"]:
-    """The roots without one population each, to first order: one step of Newton's from the common root."""
+def _replicates(run: Exchange, differences: np.ndarray) -> Float[np.ndarray, "replicates pairs"]:
+    """The roots, and those without one population each, to first order: one step of Newton's from the common root."""
     shares = np.exp(_logs(run, differences))
     excess = shares[0].sum(axis=1) - shares[1].sum(axis=1)
     slope = np.sum(shares * (1 - shares), axis=(0, 2))
-    return differences + excess / (slope.sum(axis=0) - slope)
+    return np.vstack([differences, differences + excess / (slope.sum(axis=0) - slope)])
