@@ -242,5 +242,15 @@ def _rhat_of_batches(means: np.ndarray, spread: np.ndarray | np.floating) -> np.
 
 
 def split_rhat(values: Float[np.ndarray, "chains draws *f"]) -> np.ndarray:
-    """Split R-hat of recorded values: each draw is a batch of its own."""
-    return _rhat_of_batches(values, np.var(values, axis=(0, 1)))
+    """`sqrt((n - 1) / n + B / W)`, each chain cut in two halves of n draws: W their mean variance, B the variance of their means.
+
+    (Gelman & Rubin, Statistical Science 7, 1992; in halves: Gelman et al., Bayesian Data Analysis, 2013.) It is 1 where nothing varies,
+    infinite where only halves differ, and NaN of fewer than four draws.
+    """
+    half = values.shape[1] // 2
+    if half < 2:
+        return np.full(values.shape[2:], np.nan)
+    halves = np.concatenate([values[:, :half], values[:, half : 2 * half]])
+    within, between = halves.var(axis=1, ddof=1).mean(axis=0), halves.mean(axis=1).var(axis=0, ddof=1)
+    ratio = np.divide(between, within, out=np.full_like(within, np.inf), where=within != 0)
+    return np.where((within == 0) & (between == 0), 1.0, np.sqrt((half - 1) / half + ratio))
