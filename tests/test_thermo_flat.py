@@ -81,9 +81,11 @@ class TestExact:
         assert law.sum() == pytest.approx(1.0, rel=1e-14)
         assert law @ exact_4x4.energies == pytest.approx(exact_4x4.energy(K_C).value, rel=1e-13)
 
-    def test_two_numbers_of_one_density_are_not_independent(self, exact_4x4) -> None:
+    def test_numbers_of_one_density_are_independent_if_they_have_no_error(self, exact_4x4, sampled_4x4) -> None:
+        gap = exact_4x4.log_z(0.3) - exact_4x4.log_z(0.2)
+        assert gap.evidence is Evidence.EXACT and gap.stderr == 0
         with pytest.raises(ValueError, match="share a source"):
-            exact_4x4.log_z(0.3) - exact_4x4.log_z(0.2)
+            sampled_4x4[1].log_z(0.3) - sampled_4x4[1].log_z(0.2)
 
 
 class TestWeights:

@@ -27,10 +27,10 @@ class DensityOfStates:
     """`log_g` (nats) at rising `energies`; exact, unless `shares` (walkers levels) tells each walker's part of the visits of each level.
 
     Without walker w the density is `g(E) (1 - shares[w, E])`, brought to the same total: that is all a jackknife needs. `width` is that
-    of bins of a continuous energy, 0 for levels. Every method takes one `beta` or an array of them.
+    of bins of a continuous energy, 0 for levels. Every method takes one `beta` or an array of them, above zero or below.
 
     Raises:
-        ValueError: the arrays do not fit, energies do not rise, or shares do not add up to 1.
+        ValueError: the arrays do not fit, energies do not rise, shares do not add up to 1; of a method, a beta is not finite.
     """
 
     energies: Float[np.ndarray, " levels"]
@@ -47,7 +47,7 @@ class DensityOfStates:
         if not np.all(np.isfinite(self.log_g)):
             raise ValueError("log_g is not finite: leave out levels without states.")
         self.shares = None if shares is None else _checked(np.asarray(shares, np.float64), len(self.energies))
-        self._sources: frozenset[object] = frozenset([object()])  # whoever compares two numbers of one density is told so
+        self._sources: frozenset[object] = frozenset([object()])  # whoever compares two sampled numbers of one density is told so
 
     @classmethod
     def from_counts(
@@ -96,22 +96,23 @@ class DensityOfStates:
         In bins whose mean energy is known, what the spread inside adds is between 0 and `(beta width)^2 / 8` (Hoeffding, JASA 58,
         1963): the upper end holds that too.
         """
-        betas = np.asarray(beta, np.float64)
+        betas = _finite(beta)
         found = self._canonical(betas, lambda log_g: logsumexp(log_g - betas[..., None] * self.energies, axis=-1))
         return found if self.width == 0 else dataclasses.replace(found, hi=found.hi + (betas * self.width) ** 2 / 8)
 
     def law(self, beta: float) -> Estimate:
         """The canonical probability of every level, `g(E) exp(-beta E) / Z`; two humps tell of a first-order transition."""
-        return self._canonical(np.asarray(beta, np.float64), lambda log_g: self._law(log_g, np.asarray(beta, np.float64)))
+        betas = _finite(beta)
+        return self._canonical(betas, lambda log_g: self._law(log_g, betas))
 
     def energy(self, beta: ArrayLike) -> Estimate:
         """The mean energy `-d log Z / d beta`."""
-        betas = np.asarray(beta, np.float64)
+        betas = _finite(beta)
         return self._canonical(betas, lambda log_g: self._law(log_g, betas) @ self.energies)
 
     def heat_capacity(self, beta: ArrayLike) -> Estimate:
         """`beta^2 Var(E)` of the whole system (k_B = 1)."""
-        betas = np.asarray(beta, np.float64)
+        betas = _finite(beta)
 
         def heat(log_g: np.ndarray) -> Any:
             law = self._law(log_g, betas)
@@ -122,7 +123,7 @@ class DensityOfStates:
 
     def canonical_entropy(self, beta: ArrayLike) -> Estimate:
         """`log Z + beta <E>`, the entropy of the canonical law over states, in nats."""
-        betas = np.asarray(beta, np.float64)
+        betas = _finite(beta)
 
         def entropy(log_g: np.ndarray) -> Any:
             return logsumexp(log_g - betas[..., None] * self.energies, axis=-1) + betas * (self._law(log_g, betas) @ self.energies)
@@ -152,7 +153,7 @@ class DensityOfStates:
         """`fn(log_g)` with the error over walkers left out in turn, and an interval by Student's t."""
         value = fn(self.log_g)[()]
         if self.shares is None:
-            return Estimate(value, 0.0 * value, evidence=Evidence.EXACT, sources=self._sources)
+            return Estimate(value, 0.0 * value, evidence=Evidence.EXACT)
         with np.errstate(invalid="ignore"):  # a level that one walker alone has seen is nowhere without it
             spread = standard_error(np.stack([value, *map(fn, self._without())]))
         stderr = np.where(np.isfinite(spread), spread, np.inf)[()]
@@ -166,6 +167,13 @@ class DensityOfStates:
         with np.errstate(divide="ignore"):
             rows = self.log_g + np.log1p(-np.minimum(self.shares, 1.0))
         return rows - logsumexp(rows, axis=1, keepdims=True) + self.log_total
+
+
+def _finite(beta: ArrayLike) -> Float[np.ndarray, "*betas"]:
+    betas = np.asarray(beta, np.float64)
+    if not np.all(np.isfinite(betas)):
+        raise ValueError(f"beta={beta}: give finite numbers.")
+    return betas
 
 
 def _checked(shares: np.ndarray, levels: int) -> np.ndarray:

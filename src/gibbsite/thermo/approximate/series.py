@@ -44,7 +44,7 @@ def ising_series(order: int) -> list[Fraction]:
     """
     side = max(order // 2 + 1, 4)  # a wall around the torus, and the one back, have 2 side bonds
     levels = ising_levels(side, side)
-    by_broken = {(energy + 2 * side**2) // 2: Fraction(count, 2) for energy, count in zip(levels.energies, levels.counts, strict=True)}
+    by_broken = {int(energy + 2 * side**2) // 2: Fraction(count, 2) for energy, count in zip(levels.energies, levels.counts, strict=True)}
     c = [by_broken.get(u, Fraction(0)) for u in range(0, order + 1, 2)]
     logs = [Fraction(0)]
     for u in range(1, len(c)):

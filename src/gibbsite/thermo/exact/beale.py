@@ -15,15 +15,14 @@ Beale expands this in a computer algebra. Here it is done modulo primes p = 1 mo
 theorem, without any rounding.
 """
 
-import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
-from gibbsite.core import Estimate, Evidence, exact
+from gibbsite.thermo.density import DensityOfStates
 
 MOST_SITES = 1024
 PRIMES_BELOW = 2**31  # so that products of remainders fit into 64 bits
@@ -31,54 +30,14 @@ PRIMES_BELOW = 2**31  # so that products of remainders fit into 64 bits
 Polynomial = Int[np.ndarray, "_"]  # modulo a prime, lowest power first
 
 
-@dataclasses.dataclass(frozen=True)
-class IsingLevels:
-    """How many states (`counts`, whole numbers) a lattice has at each of its `energies` (in units of J, rising)."""
+class IsingLevels(DensityOfStates):
+    """The exact density of states of a lattice whose energies are in units of J: `counts` of states, whole numbers of any length."""
 
-    energies: tuple[int, ...]
     counts: tuple[int, ...]
 
-    @property
-    def log_g(self) -> Float[np.ndarray, " levels"]:
-        """log of the counts, in nats."""
-        return np.array([math.log(count) for count in self.counts])  # whole numbers of any length
-
-    def entropy(self) -> Estimate:
-        """`S(E) = log g(E)` at every level, in nats."""
-        return _exactly(self.log_g)
-
-    def inverse_temperature(self) -> Estimate:
-        """The microcanonical `1 / T = dS / dE` at the inner levels, `energies[1:-1]`, by central differences."""
-        energies, log_g = np.array(self.energies, float), self.log_g
-        return _exactly((log_g[2:] - log_g[:-2]) / (energies[2:] - energies[:-2]))
-
-    def log_z(self, beta: float) -> Estimate:
-        """`log sum_E g(E) exp(-beta E)`, for any real beta."""
-        logs = self._logs(beta)
-        return exact(float(logs.max() + math.log(np.sum(np.exp(logs - logs.max())))))
-
-    def energy(self, beta: float) -> Estimate:
-        """The mean energy `-d log Z / d beta`."""
-        return exact(float(self._law(beta) @ np.array(self.energies, float)))
-
-    def heat_capacity(self, beta: float) -> Estimate:
-        """`beta^2 Var(E)`, of the whole lattice."""
-        law, energies = self._law(beta), np.array(self.energies, float)
-        return exact(float(beta**2 * (law @ (energies - law @ energies) ** 2)))
-
-    def _logs(self, beta: float) -> Float[np.ndarray, " levels"]:
-        if not math.isfinite(beta):
-            raise ValueError(f"beta={beta}: give a finite number.")
-        return self.log_g - beta * np.array(self.energies, float)
-
-    def _law(self, beta: float) -> Float[np.ndarray, " levels"]:
-        logs = self._logs(beta)
-        weights = np.exp(logs - logs.max())
-        return weights / weights.sum()
-
-
-def _exactly(values: np.ndarray) -> Estimate:
-    return Estimate(values, np.zeros_like(values), evidence=Evidence.EXACT)
+    def __init__(self, energies: Sequence[int], counts: Sequence[int]):
+        super().__init__(energies, [math.log(count) for count in counts])
+        self.counts = tuple(counts)
 
 
 def ising_levels(rows: int, cols: int) -> IsingLevels:
@@ -99,7 +58,7 @@ def ising_levels(rows: int, cols: int) -> IsingLevels:
     if sum(counts) != 2**sites:
         raise AssertionError(f"The levels of a {rows} x {cols} torus hold {sum(counts)} states, not 2^{sites}.")
     held = [(2 * broken - 2 * sites, count) for broken, count in enumerate(counts) if count]
-    return IsingLevels(tuple(energy for energy, _ in held), tuple(count for _, count in held))
+    return IsingLevels(*zip(*held, strict=True))
 
 
 def _joined(counts: list[int], modulus: int, remainders: Polynomial, p: int) -> list[int]:
