@@ -14,7 +14,7 @@ from gibbsite.samplers.graph_gibbs import GraphGibbs
 from gibbsite.samplers.hamiltonian import HMC
 from gibbsite.samplers.houdayer import Each, Houdayer
 from gibbsite.samplers.informed import GibbsWithGradients, LocallyBalanced, PathAuxiliary, barker, square_root
-from gibbsite.samplers.ladder import Ladder, enough_rungs
+from gibbsite.samplers.ladder import Levelling, enough_rungs
 from gibbsite.samplers.langevin import MALA, ULA, TamedULA
 from gibbsite.samplers.low_rank import LowRank
 from gibbsite.samplers.multispin import Multispin
@@ -64,7 +64,7 @@ __all__ = [
     "GraphGibbs",
     "Houdayer",
     "Independence",
-    "Ladder",
+    "Levelling",
     "LocallyBalanced",
     "LowRank",
     "Metropolis",

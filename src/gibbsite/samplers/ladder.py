@@ -62,7 +62,7 @@ class _Round(NamedTuple):
     each: PyTree
 
 
-class Ladder(AbstractAdaptation):
+class Levelling(AbstractAdaptation):
     """Moves the rungs so that all pairs of neighbours refuse alike, in rounds of 16 steps, 32, 64, ... (`levelled`).
 
     The rate of round trips is largest there (Syed et al., JRSSB 84, 2022). The kernels of the rungs, tuned by `each`

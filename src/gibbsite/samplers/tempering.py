@@ -22,7 +22,7 @@ from gibbsite.core import (
     capability,
 )
 from gibbsite.core.compose import divergences
-from gibbsite.samplers.ladder import EachRung, Ladder
+from gibbsite.samplers.ladder import EachRung, Levelling
 from gibbsite.samplers.rungs import AbstractTempering
 
 
@@ -47,7 +47,7 @@ class ParallelTempering(AbstractTempering):
     travelling), and then `moves` local moves on every rung. Where the energy is of several copies (`Copies`), each copy of a rung
     swaps by itself.
 
-    Warm-up tunes each rung's kernel and, unless `adapt_ladder` is off, places the betas between the two ends (`Ladder`). Steps
+    Warm-up tunes each rung's kernel and, unless `adapt_ladder` is off, places the betas between the two ends (`Levelling`). Steps
     report, pair by pair, the probability of a swap, `swap_prob`; the communication barrier, the sum of all rejections; and
     `round_trip`, the share of copies of which a replica came to the target from the hottest rung. The works of all rungs add up,
     and so do their divergent moves, though the place told of one is always that of the target.
@@ -151,7 +151,7 @@ class ParallelTempering(AbstractTempering):
     def adaptation(self) -> AbstractAdaptation | None:
         inner = self.kernel.adaptation()
         each = None if inner is None else EachRung(inner)
-        return Ladder(each) if self.adapt_ladder and len(self.betas) > 2 else each
+        return Levelling(each) if self.adapt_ladder and len(self.betas) > 2 else each
 
     def caution(self, infos: Mapping[str, np.ndarray]) -> str:
         if len(self.betas) == 1 or infos["round_trip"] > 0:

@@ -21,10 +21,8 @@ from gibbsite.thermo.exact.quadrature import quadrature
 from gibbsite.thermo.exact.summed import rounding_unit, summed
 from gibbsite.thermo.exact.told import told
 
-Route = Function[[], Estimate]
 
-
-def exact_routes(energy: AbstractEnergy) -> dict[str, Route]:
+def exact_routes(energy: AbstractEnergy) -> dict[str, Function[[], Estimate]]:
     """The exact routes to log Z of an energy, by name, the cheapest first: each a function of no argument that returns the `Estimate`.
 
     Asking costs nothing but a look at what the energy says of itself; a route that would be too big, or does not apply, is
@@ -39,7 +37,7 @@ def exact_routes(energy: AbstractEnergy) -> dict[str, Route]:
         "enumeration"        up to 2^25 states: `enumerate_log_z`
         "quadrature"         up to four numbers within bounds: `quadrature`; give low= and high= yourself on the reals
     """
-    routes: dict[str, Route] = {}
+    routes: dict[str, Function[[], Estimate]] = {}
     if told(energy).normalised:
         routes["closed form"] = partial(_closed_form, energy)
     if _on_torus(energy):
