@@ -2,25 +2,22 @@
 
 from collections.abc import Sequence
 from html import escape
-from importlib import resources
 
 from gibbsite.compare import figures as drawing
 from gibbsite.compare.chart import Figure
+from gibbsite.compare.report import SHOWN, resource
 from gibbsite.scan.ladder import Ladder
-
-SHOWN = ("svg", "png", "csv")
 
 
 def page(
     title: str, byline: str, verdict: Sequence[str], cautions: Sequence[str], figures: Sequence[Figure], ladders: Sequence[Ladder]
 ) -> str:
     """The page; the first line of the verdict is its head."""
-    style = resources.files("gibbsite.compare").joinpath("report.css").read_text(encoding="utf-8")
     body = _verdict(verdict, cautions) + "".join(map(_figure, figures)) + "".join(map(_ladder, ladders))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{resource('report.css')}</style>\n</head>\n<body>\n"
         f'<header><h1>{escape(title)}</h1><p class="by">{escape(byline)}</p></header>\n<main>{body}</main>\n'
         "<footer><p>Made by gibbsite: every generative model is an energy.</p></footer>\n</body>\n</html>\n"
     )
