@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import operator
 
 import jax
@@ -12,6 +13,7 @@ from registry.observers import OBSERVERS
 from scipy.signal import lfilter
 
 from gibbsite.core import Diagnosis, Estimate, Evidence, Mean, Moments, Status, diagnose
+from gibbsite.core.observer import split_rhat
 from gibbsite.samplers import MALA, sample
 from gibbsite.testing import LawViolation, check_coverage, problems
 
@@ -182,3 +184,14 @@ def test_chains_apart_raise_rhat() -> None:
     series = autoregressive(0.0, 8, 640, 6) + np.where(np.arange(8) < 4, 0.0, 3.0)[:, None]
     found = diagnose(accumulate(series))
     assert found.rhat > 1.5 and found.estimate.status is Status.NOT_MIXED
+
+
+def test_split_rhat_of_draws() -> None:
+    """var+ / W of 8 halves of 50 draws, as it is printed in Bayesian Data Analysis (equations 11.1 to 11.4)."""
+    rng = np.random.default_rng(7)
+    draws = rng.normal(size=(4, 101, 3)) + rng.normal(size=(4, 1, 3))
+    halves = draws[:, :100].reshape(8, 50, 3)
+    within, between = halves.var(axis=1, ddof=1).mean(axis=0), 50 * halves.mean(axis=1).var(axis=0, ddof=1)
+    np.testing.assert_allclose(split_rhat(draws), np.sqrt((49 / 50 * within + between / 50) / within), rtol=1e-12)
+    assert split_rhat(np.ones((4, 50))) == 1 and split_rhat(np.repeat(np.arange(4.0)[:, None], 50, 1)) == math.inf
+    assert math.isnan(split_rhat(np.full((4, 50), math.nan))) and math.isnan(split_rhat(draws[:, :3, 0]))

@@ -13,6 +13,7 @@ from gibbsite.testing.crooks import TwoSpins
 from gibbsite.testing.estimator import check_exact
 from gibbsite.testing.law import LawViolation
 from gibbsite.thermo import enumerate_log_z, kaufman, kaufman_energy, kaufman_heat_capacity, quadrature
+from gibbsite.thermo.weights import log_sum_exp
 
 K_C = math.log(1 + math.sqrt(2)) / 2
 
@@ -25,6 +26,15 @@ TORUS = [
     (8, 0.5, 66.34458187922781, -1.74568317029, 0.7141226029),
     (32, K_C, 952.6480795485428, -1.43365846615, 1.846767590),
 ]
+
+
+def test_the_log_of_a_sum_of_exponentials():
+    a = np.array([[1000.0, 1001.0, -np.inf], [-np.inf, -np.inf, -np.inf]])
+    assert log_sum_exp(a) == pytest.approx(1001 + math.log1p(math.exp(-1)), rel=1e-15)
+    np.testing.assert_allclose(log_sum_exp(a, axis=0), a[0])
+    np.testing.assert_allclose(log_sum_exp(a, axis=1), [log_sum_exp(a), -np.inf])
+    assert log_sum_exp(np.zeros(0)) == -math.inf and log_sum_exp(np.array([math.inf, 1.0])) == math.inf
+    assert math.isnan(log_sum_exp(np.array([math.nan, 1000.0])))
 
 
 @pytest.mark.parametrize(("side", "coupling", "log_z", "energy", "heat"), TORUS)

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Num
-from scipy.special import logsumexp
 
 from gibbsite.core import ArrayLike, Estimate, Evidence, Status
 from gibbsite.core.estimate import student
 from gibbsite.thermo.jackknife import LEVEL, standard_error
+from gibbsite.thermo.weights import log_sum_exp
 
 MARGIN = 0.01  # of the canonical law may be at levels that few walkers know
 
@@ -69,7 +69,7 @@ class DensityOfStates:
         visits = counts[:, seen]
         log_g = np.log(visits.sum(axis=0)) - np.asarray(log_weights, np.float64)[seen]
         shares = visits / visits.sum(axis=0)
-        return cls(np.asarray(energies)[seen], log_g - logsumexp(log_g) + log_total, shares, width=width)
+        return cls(np.asarray(energies)[seen], log_g - log_sum_exp(log_g) + log_total, shares, width=width)
 
     def __repr__(self) -> str:
         """`density of 63 states' energies from -128 to 128, by 64 walkers`."""
@@ -79,7 +79,7 @@ class DensityOfStates:
     @property
     def log_total(self) -> float:
         """The log of the number (or volume) of all states."""
-        return float(logsumexp(self.log_g))
+        return log_sum_exp(self.log_g)
 
     def entropy(self) -> Estimate:
         """`S(E) = log g(E)` at every level, in nats (k_B = 1)."""
@@ -97,7 +97,7 @@ class DensityOfStates:
         1963): the upper end holds that too.
         """
         betas = _finite(beta)
-        found = self._canonical(betas, lambda log_g: logsumexp(log_g - betas[..., None] * self.energies, axis=-1))
+        found = self._canonical(betas, lambda log_g: log_sum_exp(log_g - betas[..., None] * self.energies, axis=-1))
         return found if self.width == 0 else dataclasses.replace(found, hi=found.hi + (betas * self.width) ** 2 / 8)
 
     def law(self, beta: float) -> Estimate:
@@ -126,13 +126,13 @@ class DensityOfStates:
         betas = _finite(beta)
 
         def entropy(log_g: np.ndarray) -> Any:
-            return logsumexp(log_g - betas[..., None] * self.energies, axis=-1) + betas * (self._law(log_g, betas) @ self.energies)
+            return log_sum_exp(log_g - betas[..., None] * self.energies, axis=-1) + betas * (self._law(log_g, betas) @ self.energies)
 
         return self._canonical(betas, entropy)
 
     def _law(self, log_g: np.ndarray, betas: np.ndarray) -> np.ndarray:
         logs = log_g - betas[..., None] * self.energies
-        return np.exp(logs - logsumexp(logs, axis=-1, keepdims=True))
+        return np.exp(logs - log_sum_exp(logs, axis=-1)[..., None])
 
     def _canonical(self, betas: np.ndarray, fn: Function[[np.ndarray], Any]) -> Estimate:
         """A canonical number; in doubt where few walkers made most of the visits that carry it, or those of levels that matter.
@@ -166,7 +166,7 @@ class DensityOfStates:
         assert self.shares is not None
         with np.errstate(divide="ignore"):
             rows = self.log_g + np.log1p(-np.minimum(self.shares, 1.0))
-        return rows - logsumexp(rows, axis=1, keepdims=True) + self.log_total
+        return rows - log_sum_exp(rows, axis=1)[:, None] + self.log_total
 
 
 def _finite(beta: ArrayLike) -> Float[np.ndarray, "*betas"]:

@@ -25,7 +25,7 @@ from jaxtyping import Float, Int
 
 from gibbsite.core import ArrayLike, Estimate, Evidence, Status
 from gibbsite.thermo.jackknife import jackknife
-from gibbsite.thermo.weights import ENOUGH
+from gibbsite.thermo.weights import ENOUGH, log_sum_exp
 
 MOST_LEVELS = 8192  # energies told apart; of a continuum of them, bins, each at the mean of its energies
 SHARED = 0.01  # of the draws of a temperature, those that a neighbour may have made as well, below which the two do not overlap
@@ -190,11 +190,6 @@ def _log_terms(betas: np.ndarray, levels: np.ndarray, made: np.ndarray, f: np.nd
     return np.log(made) + f - levels[:, None] * betas
 
 
-def _log_sum(terms: Float[np.ndarray, "levels rungs"]) -> Float[np.ndarray, " levels"]:
-    top = terms.max(axis=1)
-    return top + np.log(np.exp(terms - top[:, None]).sum(axis=1))
-
-
 def _solved(
     betas: np.ndarray, levels: np.ndarray, histogram: np.ndarray, made: np.ndarray, start: np.ndarray
 ) -> tuple[Float[np.ndarray, " rungs"], bool]:
@@ -227,7 +222,7 @@ def _height(
 ) -> tuple[float, Float[np.ndarray, "levels rungs"]]:
     """The convex function of which f is the minimum, and of each level the share of draws that came from each temperature."""
     terms = _log_terms(betas, levels, made, f)
-    sums = _log_sum(terms)
+    sums = log_sum_exp(terms, axis=1)
     return float(histogram @ sums - made @ f), np.exp(terms - sums[:, None])
 
 
@@ -235,11 +230,11 @@ def _log_density(
     betas: np.ndarray, levels: np.ndarray, histogram: np.ndarray, made: np.ndarray, f: np.ndarray
 ) -> Float[np.ndarray, " levels"]:
     with np.errstate(divide="ignore"):
-        return np.log(histogram) - _log_sum(_log_terms(betas, levels, made, f))
+        return np.log(histogram) - log_sum_exp(_log_terms(betas, levels, made, f), axis=1)
 
 
 def _shared(betas: np.ndarray, levels: np.ndarray, histogram: np.ndarray, made: np.ndarray, f: np.ndarray) -> Float[np.ndarray, " gaps"]:
     """Of each gap between temperatures, how many draws may have come from either side."""
     terms = _log_terms(betas, levels, made, f)
-    below = np.cumsum(np.exp(terms - _log_sum(terms)[:, None]), axis=1)[:, :-1]
+    below = np.cumsum(np.exp(terms - log_sum_exp(terms, axis=1)[:, None]), axis=1)[:, :-1]
     return histogram @ (below * (1 - below))

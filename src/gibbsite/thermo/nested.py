@@ -19,7 +19,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
-from scipy.special import logsumexp
 
 from gibbsite.core import AbstractEnergy, Box, Estimate, Evidence, Normalised, Reals, Sampleable, Status, as_float, need
 from gibbsite.core.energy import Scalar
@@ -29,6 +28,7 @@ from gibbsite.samplers.blackjax import blackjax
 from gibbsite.samplers.checks import check_counts, check_energy
 from gibbsite.samplers.metropolis import check_space
 from gibbsite.thermo.annealing import draw_base
+from gibbsite.thermo.weights import log_sum_exp
 
 BURST = 16  # deaths of a batch between looks at what is left
 SIMULATIONS = 400  # of the shrinkage; the error is known to 4 %
@@ -180,7 +180,7 @@ def summary(points: _Points, *, live: int, finished: bool, key: Key[Array, ""]) 
     weights, volumes = np.zeros(len(order)), np.zeros(len(order))
     for s in range(SIMULATIONS):
         log_x, log_shell = _shrunk(alive, rng)
-        log_zs[s] = logsumexp(likelihoods + log_shell)
+        log_zs[s] = log_sum_exp(likelihoods + log_shell)
         share = np.exp(likelihoods + log_shell - log_zs[s])
         informations[s] = np.sum(share * np.maximum(likelihoods, np.finfo(float).min)) - log_zs[s]  # where L is 0 so is the share
         weights += share / SIMULATIONS

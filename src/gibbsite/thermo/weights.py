@@ -1,6 +1,7 @@
 """From log-weights to an estimate: sums of exponentials in float64 on the host, safe at any spread."""
 
 import math
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -10,10 +11,13 @@ from gibbsite.core import ArrayLike, Estimate, Evidence, Status
 ENOUGH = 30.0  # effective samples below which a Gaussian error bar is not to be trusted
 
 
-def log_sum_exp(a: Float[np.ndarray, " n"]) -> float:
-    """log sum exp(a), shifted by the largest entry; -inf for an empty or vanishing sum."""
-    top = float(np.max(a, initial=-np.inf))
-    return top if not math.isfinite(top) else top + math.log(float(np.sum(np.exp(a - top))))
+def log_sum_exp(a: Float[np.ndarray, "..."], axis: int | None = None) -> Any:
+    """log sum exp(a) along an axis, or of all, shifted by the largest entry; -inf for an empty or vanishing sum."""
+    top = np.max(a, axis=axis, keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore", over="ignore"):
+        logs = np.log(np.sum(np.exp(a - top), axis=axis)) + np.squeeze(top, axis=axis)
+    return float(logs) if axis is None else np.asarray(logs)
 
 
 def effective_samples(log_weights: Float[np.ndarray, " n"]) -> float:

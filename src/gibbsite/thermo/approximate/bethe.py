@@ -16,7 +16,8 @@ from jaxtyping import Float, Int
 
 from gibbsite.core import AbstractEnergy, Estimate, Evidence, Status
 from gibbsite.thermo.exact.pairs import Pairs, pairs_of
-from gibbsite.thermo.exact.summed import log_sum_exp, nothing, summed
+from gibbsite.thermo.exact.summed import nothing, summed
+from gibbsite.thermo.weights import log_sum_exp
 
 DAMPING = 0.5
 STEPS = 1000
@@ -89,7 +90,7 @@ def _settled(
 
 def _sent(bond: np.ndarray, cavity: np.ndarray) -> Float[np.ndarray, "bonds levels"]:
     """The message to the first end, from what the second has heard elsewhere; shifted so that its largest entry is 0."""
-    told = log_sum_exp(np.moveaxis(bond + cavity[:, None, :], 2, 0))
+    told = log_sum_exp(bond + cavity[:, None, :], axis=2)
     return told - told.max(axis=1, keepdims=True)
 
 
@@ -111,5 +112,5 @@ def _log_z(pairs: Pairs, messages: np.ndarray) -> float:
     first, second = _cavities(pairs, messages)
     both = (first[:, :, None] + pairs.bond + second[:, None, :]).reshape(-1, pairs.levels**2)
     degree = np.bincount(pairs.edges.ravel(), minlength=len(pairs.site))
-    sites = log_sum_exp(_gathered(pairs, messages).T)
-    return pairs.constant + float(np.sum(log_sum_exp(both.T))) - float(np.sum((degree - 1) * sites))
+    sites = log_sum_exp(_gathered(pairs, messages), axis=1)
+    return pairs.constant + float(np.sum(log_sum_exp(both, axis=1))) - float(np.sum((degree - 1) * sites))

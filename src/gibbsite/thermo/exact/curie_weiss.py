@@ -13,12 +13,13 @@ from scipy.special import gammaln
 
 from gibbsite.core import AbstractEnergy, Estimate, exact
 from gibbsite.thermo.exact.pairs import graph_of, need_graph, pairs_of
-from gibbsite.thermo.exact.summed import log_sum_exp, summed
+from gibbsite.thermo.exact.summed import summed
+from gibbsite.thermo.weights import log_sum_exp
 
 
 def curie_weiss(n: int, beta: float, field: float = 0.0) -> Estimate:
     """log Z of n spins of energy `-(sum s)^2 / (2 n) - field sum s` at inverse temperature beta, `Z = sum_k C(n, k) e^{-beta U}`."""
-    return exact(float(log_sum_exp(_log_weights(n, beta, field)[1])))
+    return exact(log_sum_exp(_log_weights(n, beta, field)[1]))
 
 
 def curie_weiss_magnetisation(n: int, beta: float, field: float = 0.0) -> Estimate:
@@ -56,7 +57,7 @@ def complete_graph(energy: AbstractEnergy) -> Estimate:
     n, unlike = len(pairs.site), pairs.bond[0, 0, 1] if len(pairs.bond) else 0.0
     k = np.arange(n + 1)
     logs = _log_choose(n) + k * pairs.site[0, 1] + (n - k) * pairs.site[0, 0] + k * (n - k) * unlike
-    return summed(pairs.constant + float(log_sum_exp(logs)), pairs.rounding)
+    return summed(pairs.constant + log_sum_exp(logs), pairs.rounding)
 
 
 def is_complete(energy: AbstractEnergy) -> bool:

@@ -17,7 +17,8 @@ from jaxtyping import Float
 
 from gibbsite.core import AbstractEnergy, Estimate, Status
 from gibbsite.thermo.exact.pairs import Graph, Pairs, need_graph, pairs_of
-from gibbsite.thermo.exact.summed import log_sum_exp, nothing, summed
+from gibbsite.thermo.exact.summed import nothing, summed
+from gibbsite.thermo.weights import log_sum_exp
 
 MOST_ENTRIES = 2**22  # of a table
 MOST_WORK = 2**29  # entries of all tables together
@@ -92,7 +93,7 @@ def _summed_out(tables: list[Table], turn: dict[int, int]) -> Table:
         axes = np.argsort([turn[site] for site in held])
         levels = iter(np.shape(table)[axis] for axis in axes)
         total = total + np.transpose(table, axes).reshape([next(levels) if site in held else 1 for site in sites])
-    return sites[1:], log_sum_exp(total)
+    return sites[1:], log_sum_exp(total, axis=0)
 
 
 def narrow_order(graph: Graph, *, name: str) -> tuple[list[int], int]:

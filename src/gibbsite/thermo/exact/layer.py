@@ -23,7 +23,8 @@ from gibbsite.core import (
     need,
 )
 from gibbsite.thermo.exact.enumeration import MOST_STATES
-from gibbsite.thermo.exact.summed import log_sum_exp, nothing, rounding_unit, summed
+from gibbsite.thermo.exact.summed import nothing, rounding_unit, summed
+from gibbsite.thermo.weights import log_sum_exp
 
 CHUNK = 2**12  # states of the hidden layer at once: each meets all visible units
 
@@ -49,7 +50,7 @@ def hidden_sum(energy: AbstractEnergy) -> Estimate:
     need(need(joint, Parts, "hidden_sum").given(0, (jnp.zeros(hidden.shape),)), Normalised, "hidden_sum")
     states = count(hidden)
     logs = [np.asarray(_log_masses(joint, jnp.asarray(k)), np.float64)[: states - k] for k in range(0, states, CHUNK)]
-    log_z = float(log_sum_exp(np.concatenate(logs)))
+    log_z = log_sum_exp(np.concatenate(logs))
     return summed(log_z, rounding_unit() * (abs(log_z) + joint.space.size)) if math.isfinite(log_z) else nothing()
 
 

@@ -17,7 +17,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from gibbsite.core import AbstractEnergy, ArrayLike, Box, Estimate, Status, Torus
 from gibbsite.core.reference import ends
-from gibbsite.thermo.exact.summed import log_sum_exp, nothing, rounding_unit, summed
+from gibbsite.thermo.exact.summed import nothing, rounding_unit, summed
+from gibbsite.thermo.weights import log_sum_exp
 
 CHUNK = 2**16
 MOST_POINTS = 2**24
@@ -69,7 +70,7 @@ class _Boxes(NamedTuple):
 
     def shares(self) -> Float[np.ndarray, " n"]:
         """What each holds of the whole; nothing, where nobody holds anything."""
-        whole = float(log_sum_exp(self.log))
+        whole = log_sum_exp(self.log)
         return np.exp(self.log - whole) if math.isfinite(whole) else np.zeros(len(self.log))
 
     def rounding(self) -> float:
@@ -107,7 +108,7 @@ class _Integrand(NamedTuple):
         energies = np.asarray(_energies(self.energy, jnp.asarray(xs, jnp.result_type(float))), np.float64)[: n * m].reshape(n, m)
         broken = np.any(np.isnan(energies) | (energies == -np.inf), axis=1)
         logs = np.where(broken[:, None], -np.inf, self.rule.log_weights - energies)
-        top = log_sum_exp(logs.T)
+        top = log_sum_exp(logs, axis=1)
         terms = np.exp(logs - np.where(np.isfinite(top), top, 0.0)[:, None])  # shares of the box
         size = np.sum(np.where(terms > 0, np.abs(energies), 0.0) * terms, axis=1)
         on_rim = np.any((unit < 1 / RIM) | (unit > 1 - 1 / RIM), axis=2)
@@ -132,7 +133,7 @@ def quadrature(energy: AbstractEnergy, *, low: ArrayLike | None = None, high: Ar
     integrand = _Integrand(energy, *_bounds(energy, low, high), _Rule.product(d))
     corners = np.array(list(itertools.product(np.arange(FIRST[d]) / FIRST[d], repeat=d)))
     boxes = integrand.measured(corners, np.full_like(corners, 1 / FIRST[d]))
-    log_z, errors, spent = float(log_sum_exp(boxes.log)), boxes.shares(), len(corners)
+    log_z, errors, spent = log_sum_exp(boxes.log), boxes.shares(), len(corners)
     for _ in range(HALVINGS):
         if np.any(boxes.broken) or log_z == -math.inf:
             return nothing()
@@ -142,7 +143,7 @@ def quadrature(energy: AbstractEnergy, *, low: ArrayLike | None = None, high: Ar
         if errors.sum() <= target or spent * len(integrand.rule.points) > MOST_POINTS:
             break
         boxes, errors = _refined(integrand, boxes, errors, worst)
-        log_z, before = float(log_sum_exp(boxes.log)), log_z
+        log_z, before = log_sum_exp(boxes.log), log_z
         errors = errors * math.exp(before - log_z)  # in units of Z
     rim = 0.0 if isinstance(energy.space, Box | Torus) else float(np.sum(boxes.shares() * boxes.rim))
     found = summed(log_z, float(errors.sum()) + boxes.rounding() + rim)

@@ -3,8 +3,6 @@
 import math
 
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Float
 
 from gibbsite.core import Estimate, Evidence, Status
 
@@ -22,11 +20,3 @@ def summed(log_z: float, error: float) -> Estimate:
 def nothing() -> Estimate:
     """A sum that met a not-a-number, or has no terms."""
     return Estimate(None, None, status=Status.NON_FINITE, evidence=Evidence.NOT_ESTABLISHED)
-
-
-def log_sum_exp(a: Float[np.ndarray, "n *rest"]) -> Float[np.ndarray, "*rest"]:
-    """log sum exp over the first axis, of finite numbers or -inf."""
-    top = np.max(a, axis=0)
-    top = np.where(np.isfinite(top), top, 0.0)
-    with np.errstate(divide="ignore"):
-        return np.asarray(top + np.log(np.sum(np.exp(a - top), axis=0)))
