@@ -13,9 +13,10 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractSpace, Reals, Tempered, UniformBonds, as_float, capability, reference
 from gibbsite.core.keys import chain_keys, step_keys
+from gibbsite.core.observer import split_rhat
 from gibbsite.samplers import ParallelTempering, SwendsenWang, choose, name_of, sample
 from gibbsite.samplers.progress import Progress, Silent, bar, chunks
-from gibbsite.scan.tau import autocorrelation_time, split_rhat
+from gibbsite.scan.tau import autocorrelation_time
 from gibbsite.simulate import TargetError
 from gibbsite.thermo.observables import magnetisation
 

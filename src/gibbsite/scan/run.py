@@ -24,6 +24,7 @@ from gibbsite.core import (
     need,
     reference,
 )
+from gibbsite.core.keys import key_of
 from gibbsite.core.path import AbstractPath, Geometric
 from gibbsite.samplers import Silent
 from gibbsite.samplers.checks import check_counts
@@ -34,7 +35,7 @@ from gibbsite.scan.range import Range
 from gibbsite.scan.result import Scan
 from gibbsite.scan.scaling import Member, scaling
 from gibbsite.simulate import TARGETS, TargetError
-from gibbsite.simulate.targets import key_of, target
+from gibbsite.simulate.targets import target
 from gibbsite.thermo import MultiHistogram, multi_histogram, smc
 
 LEAST = 8  # independent populations, whose spread gives errors

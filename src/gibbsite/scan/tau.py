@@ -1,4 +1,4 @@
-"""How long a series remembers, and whether its chains agree."""
+"""How long a series remembers."""
 
 import math
 
@@ -22,13 +22,3 @@ def autocorrelation_time(series: Float[np.ndarray, "chains draws"]) -> float:
     tau = 2 * np.cumsum(covariance / covariance[0]) - 1
     enough = np.arange(draws) >= WINDOW * tau
     return float(tau[np.argmax(enough)] if enough.any() else tau[-1])
-
-
-def split_rhat(series: Float[np.ndarray, "chains draws"]) -> float:
-    """sqrt(var+ / W), each chain cut in two (Gelman & Rubin 1992); 1 where nothing varies, infinite where only chains differ."""
-    half = series.shape[1] // 2
-    parts = np.concatenate([series[:, :half], series[:, half : 2 * half]])
-    within, between = parts.var(axis=1, ddof=1).mean(), parts.mean(axis=1).var(ddof=1)
-    if within == 0:
-        return 1.0 if between == 0 else math.inf
-    return float(np.sqrt((half - 1) / half + between / within))
