@@ -49,11 +49,11 @@ def jackknife(replicates: Float[np.ndarray, "replicates *f"], *, status: Status 
     parts = len(replicates) - 1
     if parts < 2:
         raise ValueError(f"A jackknife over {parts} parts: give two independent parts or more.")
-    value, error = replicates[0], standard_error(replicates)
-    if not np.all(np.isfinite(error)):
+    centre, spread = replicates[0], standard_error(replicates)
+    if not np.all(np.isfinite(spread)):
         return Estimate(None, None, status=Status.NON_FINITE, evidence=Evidence.NOT_ESTABLISHED)
-    half = student(LEVEL, parts - 1) * error
-    value, error, lo, hi = (float(v) if np.ndim(v) == 0 else v for v in (value, error, value - half, value + half))
+    half = student(LEVEL, parts - 1) * spread
+    value, error, lo, hi = (float(v) if np.ndim(v) == 0 else v for v in (centre, spread, centre - half, centre + half))
     made = Estimate(value, error, lo, hi, level=LEVEL, ess=ess, evidence=Evidence.INTERVAL)
     return made if status is Status.OK else made.doubted(status)
 
