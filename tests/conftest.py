@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+_here = pathlib.Path(__file__).parent
 # Compiled programs are shared between runs and workers: compilation is most of the suite's time.
-_cache = pathlib.Path(__file__).parents[1] / ".jax_cache"
+_cache = _here.parent / ".jax_cache"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_cache))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -22,9 +23,20 @@ if importlib.metadata.version("jaxlib").startswith("0.10."):
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Tracing makes millions of objects that stay: to look through them for garbage so often takes a sixth of the suite's time.
+gc.set_threshold(200_000, 50, 50)
+
 LOOK = 8  # tests between looks, for a look takes as long as a small test
 MANY = 30_000  # of the 65,530 memory maps that Linux allows a process: every compiled program takes some
+LONG = frozenset((_here / "long.txt").read_text().splitlines())  # ids of tests of more than ten seconds, where their room has quicker ones
 _tests = itertools.count()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid in LONG:
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(autouse=True)

@@ -205,3 +205,11 @@ def test_no_machine_paths_or_pickle() -> None:
         text = path.read_text()
         assert "import pickle" not in text, path
         assert "allow_pickle=True" not in text, path
+
+
+def test_long_tests_exist() -> None:
+    """A test whose name has changed would be among the short ones again."""
+    tests = pathlib.Path(__file__).parent
+    for line in (tests / "long.txt").read_text().splitlines():
+        file, *_, name = line.split("[")[0].split("::")
+        assert f"def {name}(" in (tests.parent / file).read_text(), line

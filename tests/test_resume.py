@@ -22,7 +22,7 @@ from gibbsite.compare.staging import read_scenes, write_scenes
 CARD = """
 name = "points"
 data = ["points.csv"]
-models = ["flow", "ebm-dsm", "rbm"]
+models = ["flow", "ebm-dsm"]
 [budget]
 name = "mine"
 evaluations = 60000

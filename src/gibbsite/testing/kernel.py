@@ -90,7 +90,7 @@ def check_moves(kernel: AbstractKernel, problem: Problem, *, draws: int = 2**14,
         z_test(name, "acceptance stated against moves made", (moved - walk.accept)[counted])
 
 
-def check_forgets(kernel: AbstractKernel, problem: Problem, *, draws: int = 2**13, steps: int = 500, key: Key[Array, ""]) -> None:
+def check_forgets(kernel: AbstractKernel, problem: Problem, *, draws: int = 2**11, steps: int = 500, key: Key[Array, ""]) -> None:
     """Started all at one point, chains follow the law after `steps` moves: a kernel that cannot reach a part of it is seen."""
     one, two = jax.random.split(key)
     there = _walks(kernel, problem, at=problem.sample(key=one), steps=steps, draws=draws, key=one)
