@@ -32,7 +32,7 @@ class Band(AbstractMark):
     def draw(self, axes: Any, palette: Palette) -> None:
         color = palette[self.look.color]
         axes.fill_between(self.x, self.y - self.error, self.y + self.error, color=color, alpha=0.25, linewidth=0)
-        axes.plot(self.x, self.y, color=color, linewidth=1.1, label=self.label)
+        axes.plot(self.x, self.y, color=color, linewidth=1.1, linestyle=(0, self.look.dash) if self.look.dash else "-", label=self.label)
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         for x, y, error in zip(self.x, self.y, self.error, strict=True):
@@ -69,7 +69,8 @@ def _marks(ladder: Ladder, name: str, look: Style) -> list[AbstractMark]:
     if fine.value is None:
         return []
     dots = Dots("", look, ladder.runs.betas, runs.value, along_y=(runs.stderr, runs.stderr), size=2.5)
-    return [Band(ladder.name, look, ladder.fine.betas, fine.value, fine.stderr), dots]
+    whole = look._replace(dash=())  # dots tell them apart; what is dashed is exact
+    return [Band(ladder.name, whole, ladder.fine.betas, fine.value, fine.stderr), dots]
 
 
 def replicas(ladders: Sequence[Ladder]) -> Figure:
