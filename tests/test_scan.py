@@ -202,6 +202,13 @@ def test_curves_that_do_not_cross_or_collapse_say_so(small) -> None:
     assert "do not cross" in said.cautions()[-1] and said.t_c is None and json.loads(said.json())["scaling"]["limit"] is None
 
 
+def test_one_crossing_tells_no_limit(small) -> None:
+    """Of sides 4 and 8 it lies three of its errors above the critical point."""
+    told = dataclasses.replace(small, scaling=made(0, sides=(8, 16)))
+    assert told.t_c.status is Status.NOT_CONVERGED and told.t_c.evidence is Evidence.NOT_ESTABLISHED
+    assert any("One crossing drifts" in text for text in told.cautions()) and "limit" not in told.summary()
+
+
 @pytest.mark.long
 def test_the_critical_temperature_of_the_square_lattice() -> None:
     """Sides 8 to 64: T_c within 0.1 % and within 4 of its errors, exponents of Onsager's, the largest size within 5.6 errors of Kaufman."""

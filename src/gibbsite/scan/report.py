@@ -13,7 +13,7 @@ def page(
     title: str, byline: str, verdict: Sequence[str], cautions: Sequence[str], figures: Sequence[Figure], ladders: Sequence[Ladder]
 ) -> str:
     """The page; the first line of the verdict is its head."""
-    body = _verdict(verdict, cautions) + "".join(map(_figure, figures)) + "".join(map(_ladder, ladders))
+    body = _verdict(verdict, cautions) + "".join(map(_figure, figures)) + _tables(ladders)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n'
@@ -46,6 +46,7 @@ def _figure(figure: Figure) -> str:
     )
 
 
-def _ladder(ladder: Ladder) -> str:
-    """The table of one size, as it is printed."""
-    return f"<details><summary>{escape(ladder.name)}</summary><pre>{escape(str(ladder))}</pre></details>"
+def _tables(ladders: Sequence[Ladder]) -> str:
+    """Those of all sizes, as they are printed."""
+    told = "".join(f"<details><summary>{escape(one.name)}</summary><pre>{escape(str(one))}</pre></details>" for one in ladders)
+    return f'<div class="figure"><h3>Tables</h3>{told}</div>'

@@ -54,6 +54,8 @@ class Scan:
         if self.scaling.limit is None:
             return [*said, "The Binder cumulants do not cross in this range: take one around the transition."]
         collapse = self.scaling.collapse
+        if len(self.scaling.crossings) == 1:
+            said.append(f"One crossing drifts with its sizes, and tells no limit: take {FEWEST} sizes or more.")
         if collapse is None and len(self.ladders) < FEWEST:
             said.append(f"{len(self.ladders)} sizes tell no exponents: take {FEWEST} or more.")
         elif collapse is None or collapse.beta_c.status is not Status.OK:
@@ -88,7 +90,8 @@ class Scan:
         if self.scaling is None or self.scaling.limit is None:
             return "No crossing of Binder cumulants."
         lines = [f"Binder cumulants of L = {a} and {b} cross at beta = {beta}" for (a, b), beta in self.scaling.crossings]
-        lines.append(f"Crossings in the limit of infinite size: beta_c = {self.scaling.limit}, T_c = {inverse(self.scaling.limit)}")
+        if len(self.scaling.crossings) > 1:
+            lines.append(f"Crossings in the limit of infinite size: beta_c = {self.scaling.limit}, T_c = {inverse(self.scaling.limit)}")
         fit = self.scaling.collapse
         if fit is not None:
             lines.append(
@@ -112,10 +115,13 @@ class Scan:
 
     def _byline(self) -> str:
         seconds = sum(ladder.exchange.seconds for ladder in self.ladders)
-        return f"{self.chains} independent populations of {self.draws} steps, {seconds:.0f} seconds"
+        return f"{self.chains} independent populations of {self.draws} steps, {seconds:.0f} seconds of sampling"
 
     def _verdict(self) -> list[str]:
-        return [] if self.t_c is None else [f"T_c = {self.t_c}", *self.summary().splitlines()]
+        if self.t_c is None:
+            return []
+        known = self.t_c.status is Status.OK
+        return [f"T_c = {self.t_c}" if known else "T_c is not established", *self.summary().splitlines()]
 
 
 def inverse(estimate: Estimate) -> Estimate:

@@ -118,11 +118,12 @@ def _together(grid: np.ndarray, binders: Sequence[np.ndarray], kept: list[tuple[
 
 
 def _limit(sides: np.ndarray, values: np.ndarray, spread: np.ndarray) -> Estimate:
-    """beta_c of crossings that drift as `beta_c + a L^-3`, by least squares; of a single one, itself."""
+    """beta_c of crossings that drift as `beta_c + a L^-3`, by least squares; a single one, which drifts too, in doubt."""
     columns = [np.ones(len(sides)), *([sides**-CROSS] if len(sides) > 1 else [])]
     design, weight = np.stack(columns, axis=1), np.linalg.pinv(spread)
     both = np.linalg.pinv(design.T @ weight @ design)
-    return _estimate(float((both @ design.T @ weight @ values)[0]), float(np.sqrt(both[0, 0])))
+    status = Status.OK if len(sides) > 1 else Status.NOT_CONVERGED
+    return _estimate(float((both @ design.T @ weight @ values)[0]), float(np.sqrt(both[0, 0])), status=status)
 
 
 def _collapse(members: Sequence[Member], near: float) -> Collapse | None:
