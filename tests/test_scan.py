@@ -203,7 +203,7 @@ def test_curves_that_do_not_cross_or_collapse_say_so(small) -> None:
 
 
 def test_one_crossing_tells_no_limit(small) -> None:
-    """Of sides 4 and 8 it lies three of its errors above the critical point."""
+    """Where it lies is told, in doubt: its drift with the sizes is not known."""
     told = dataclasses.replace(small, scaling=made(0, sides=(8, 16)))
     assert told.t_c.status is Status.NOT_CONVERGED and told.t_c.evidence is Evidence.NOT_ESTABLISHED
     assert any("One crossing drifts" in text for text in told.cautions()) and "limit" not in told.summary()

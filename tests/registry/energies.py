@@ -136,7 +136,7 @@ ENERGIES: dict[str, AbstractEnergy] = {
     "given": Given(need(_GAUSSIAN_RBM, Latent, "registry").joint, 1, (jnp.array([0.4, -0.3]),)),
     "neural": NeuralEnergy(MLP(4, (8, 8), key=jax.random.key(0)), Spins((2, 2))),
     "flow": Flow.build(dim=2, layers=1, knots=0, width=8, key=jax.random.key(1)).as_energy(),  # splines: check_model
-    "probability flow": ProbabilityFlow(FreeField(TimedMLP(1, (8,), 1, key=jax.random.key(2))), Cosine(), 1, steps=3),
+    "probability flow": ProbabilityFlow(FreeField(TimedMLP(1, (8,), 1, key=jax.random.key(2))), Cosine(), 1, steps=6),
     "noised": Diffusion.of_energy(2, (8,), key=jax.random.key(3)).at(0.3),
     "tempered": Tempered(Ising(4, 0.44, 0.1), 0.6),
     "sum": Sum(Ising(4, 0.44), Coins(Spins((4, 4)), 0.3)),
