@@ -115,7 +115,7 @@ def _merged(size: np.ndarray, one: np.ndarray, other: np.ndarray) -> tuple[np.nd
 
     root = np.arange(len(size))
     labels, place = np.unique(np.concatenate([one, other]), return_inverse=True)
-    pairs = coo_matrix((np.ones(len(one), bool), (place[: len(one)], place[len(one) :])), (len(labels), len(labels)))
+    pairs = coo_matrix((np.ones(len(one)), (place[: len(one)], place[len(one) :])), (len(labels), len(labels)))
     count, part = connected_components(pairs, directed=False)
     least = labels[np.unique(part, return_index=True)[1]]
     total = np.bincount(part, size[labels], count)

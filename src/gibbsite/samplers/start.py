@@ -101,14 +101,13 @@ def _placed(kernel: AbstractKernel, energy: AbstractEnergy, init: "PyTree | Run 
 
 def _wide(kernel: AbstractKernel, energy: AbstractEnergy, keys: Array) -> PyTree:
     """States at starts of the energy's own, or draws of the base; a chain behind a wall (infinite energy, no finite slope) draws again."""
-    base = capability(energy, Start) or need(reference(energy.space), Sampleable, "sample")
-    xs = _born(base, keys)
+    xs = _born(energy, keys)
     states, energies = _init(kernel, energy, xs, keys)
     for attempt in range(1, ATTEMPTS):
         behind = unsound(energies, states) & ~np.isnan(energies)
         if not behind.any():
             break
-        again = _born(base, keys, jnp.asarray(attempt))
+        again = _born(energy, keys, jnp.asarray(attempt))
         xs = jax.tree.map(lambda old, new, at=behind: jnp.where(at.reshape(-1, *(1,) * (old.ndim - 1)), new, old), xs, again)
         states, energies = _init(kernel, energy, xs, keys)
     check_start(energy, energies, states, xs, "Give init= where the energy is finite, or the energy a space with these bounds (Box).")
@@ -116,7 +115,8 @@ def _wide(kernel: AbstractKernel, energy: AbstractEnergy, keys: Array) -> PyTree
 
 
 @eqx.filter_jit
-def _born(base: Sampleable | Start, keys: Array, attempt: Int[Array, ""] | None = None) -> PyTree:
+def _born(energy: AbstractEnergy, keys: Array, attempt: Int[Array, ""] | None = None) -> PyTree:
+    base = capability(energy, Start) or need(reference(energy.space), Sampleable, "sample")
     drawn = step_keys(keys, jnp.asarray(POSITION))
     return jax.vmap(lambda k: base.sample(key=k))(drawn if attempt is None else step_keys(drawn, attempt))
 
