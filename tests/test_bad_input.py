@@ -8,9 +8,20 @@ from typer.testing import CliRunner
 
 from gibbsite import Tempered
 from gibbsite.cli import app
-from gibbsite.core import AbstractEnergy, Callable, Conditionals, Normal, Pairwise, Reals, Spins, Status
+from gibbsite.core import AbstractEnergy, Binary, Callable, Coins, Conditionals, Normal, Pairwise, Reals, Spins, Status
 from gibbsite.energies import BoltzmannMachine, GaussianMixture, Ising
-from gibbsite.samplers import HMC, MALA, Gibbs, GibbsWithGradients, ParallelTempering, RandomWalk, SwendsenWang, sample
+from gibbsite.samplers import (
+    HMC,
+    MALA,
+    Gibbs,
+    GibbsWithGradients,
+    Independence,
+    ParallelTempering,
+    RandomWalk,
+    SwendsenWang,
+    sample,
+    stderr,
+)
 from gibbsite.samplers.checks import check_energy, check_key, check_parts
 from gibbsite.samplers.metropolis import check_whole
 from gibbsite.samplers.plan import planned
@@ -111,6 +122,18 @@ def test_a_gradient_kernel_on_sites_is_refused_with_what_would_do() -> None:
         ({"energy": of(lambda x: float(np.exp(x[0])))}, TypeError, "Callable asks for the value of x.* jnp for numpy"),
         ({"chains": True}, ValueError, "chains=True"),
         ({"kernel": MALA(0.1, [1.0, 2.0])}, ValueError, r"MALA has scale of shape \(2,\): x of shape \(3,\) needs one number, or one"),
+        (
+            {"kernel": MALA(0.1, jnp.ones(3)), "energy": Normal(jnp.zeros((4, 3)), jnp.ones((4, 3)))},
+            ValueError,
+            r"MALA has scale of shape \(3,\)",
+        ),
+        ({"kernel": RandomWalk(0.1, 0.5 + 0.5 * jnp.eye(3))}, ValueError, "give a lower-triangular matrix, such as the Cholesky factor"),
+        (
+            {"kernel": Independence(Coins(Binary(3), jnp.zeros(3))), "energy": Coins(Spins(3), jnp.zeros(3))},
+            TypeError,
+            "give both one space",
+        ),
+        ({"draws": 1000, "most": 500, "until": stderr() < 0.1}, ValueError, "most=500 with until=: the first round makes 1024 draws"),
         ({"observe": {"a": "energy"}}, TypeError, "observe has a = 'energy': give a function of x"),
         ({"keep": 1, "store": __file__}, ValueError, "cannot be written .*: give another folder"),
     ],

@@ -113,3 +113,8 @@ class Forgetful(MCLMC):
 def test_broken_twins_are_caught(broken) -> None:
     with pytest.raises(LawViolation, match="exact-start"):
         check_exact_start(broken, MIX, draws=2**16, key=KEY)
+
+
+def test_its_divergent_moves_are_counted_and_located() -> None:
+    run = sample(NUTS(40.0), Normal([0.0, 1.0], [1.0, 0.01]), chains=2, warmup=0, draws=16, progress=False, key=jax.random.key(2))
+    assert run.divergences is not None and run.divergences.sum() > 0 and run.lost

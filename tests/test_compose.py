@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from registry.kernels import KERNELS
 
 from gibbsite.core import (
     Box,
@@ -28,7 +29,9 @@ from gibbsite.samplers import (
     HMC,
     MALA,
     ULA,
+    AdaptiveHMC,
     Each,
+    Gibbs,
     ParallelTempering,
     PerPart,
     RandomWalk,
@@ -148,3 +151,22 @@ def test_clusters_start_as_loose_crystals() -> None:
         assert np.min(apart) > 0.7 and np.median(np.min(apart, axis=1)) < 1.3 and np.std(jax.vmap(cluster)(xs)) > 0.1
     run = sample(MALA(1e-4), LennardJones(13), chains=16, warmup=0, draws=2, progress=Silent(), key=KEY)
     assert run.divergences.sum() == 0 and run.energy.value < 20
+
+
+@pytest.mark.parametrize("kernel", [kernel for kernel, _ in KERNELS.values()], ids=KERNELS)
+def test_a_part_of_which_only_the_acceptance_is_known_can_be_warned_of(kernel) -> None:
+    if not kernel.has_memory:  # else it is no part
+        assert isinstance(kernel.caution({"accept_prob": np.asarray(0.5)}), str)
+
+
+def test_a_cycle_with_walks_over_rungs_is_told() -> None:
+    walk = Cycle((Cycle((MALA(0.1),)), SimulatedTempering.over(MALA(0.1), LADDER)))
+    assert "Cycle" in str(sample(walk, WELL, chains=2, warmup=2, draws=4, progress=Silent(), key=KEY))
+
+
+@pytest.mark.parametrize("wrap", [lambda kernel: Repeat(kernel, 2), lambda kernel: PerPart((kernel, Gibbs()))], ids=["repeat", "per part"])
+def test_warm_up_inside_of_another_kernel_ends_when_it_has_settled(wrap) -> None:
+    adaptation = wrap(AdaptiveHMC(0.1)).adaptation()
+    assert adaptation.can_settle and not wrap(MALA(0.1)).adaptation().can_settle
+    same, other = wrap(AdaptiveHMC(0.1)), wrap(AdaptiveHMC(0.3))
+    assert adaptation.settled(same, same) and not adaptation.settled(same, other)

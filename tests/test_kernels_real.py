@@ -150,7 +150,7 @@ def test_a_walk_learns_all_correlations() -> None:
         (RandomWalk(0.1, jnp.eye(1)), 0.44),
         (Barker(0.1, jnp.ones(1)), 0.4),
         (MALA(0.1, jnp.ones(1)), 0.574),
-        (GHMC(0.1, 1.0, jnp.ones(1)), 0.8),
+        (GHMC(0.1, 1.0, jnp.ones(1)), 0.95),
     ],
     ids=["walk", "walk by a matrix", "barker", "mala", "ghmc"],
 )

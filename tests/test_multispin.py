@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gibbsite.core import Repeat
-from gibbsite.energies import Copies, Ising
+from gibbsite.core import Repeat, Tempered
+from gibbsite.energies import Copies, Ising, Offset
 from gibbsite.samplers import Multispin, Silent, lanes, sample
 from gibbsite.samplers.lanes import FINE, Lanes, below, digits
 from gibbsite.testing import LawViolation, problems
@@ -200,3 +200,11 @@ def test_kaufman_has_this_energy() -> None:
     """The number that the sweep is held to, again by the slope of log Z."""
     above, below_ = (float(kaufman(8, 8, K_C + step).value) for step in (1e-5, -1e-5))
     assert -(above - below_) / 2e-5 / 64 == pytest.approx(ENERGY_AT_K_C, abs=1e-7)
+
+
+@pytest.mark.parametrize("wrap", [lambda e: Copies(Offset(e, 5.0), 32), lambda e: Offset(Copies(e, 32), 160.0)], ids=["of each", "of all"])
+def test_a_constant_is_part_of_the_energy(wrap) -> None:
+    energy, kernel = wrap(Tempered(Ising(8), 0.4)), Multispin()
+    x = jnp.where(jax.random.bernoulli(jax.random.key(6), 0.4, (32, 8, 8)), 1.0, -1.0)
+    found = kernel.energy(energy, kernel.init(energy, x, key=jax.random.key(7)))
+    assert abs(float(found) - float(energy(x))) < 1e-4 * abs(float(energy(x)))

@@ -12,9 +12,9 @@ import pytest
 from registry.observers import OBSERVERS
 from scipy.signal import lfilter
 
-from gibbsite.core import Diagnosis, Estimate, Evidence, Mean, Moments, Status, diagnose
+from gibbsite.core import BATCHES, Diagnosis, Estimate, Evidence, Mean, Moments, Normal, Status, diagnose
 from gibbsite.core.observer import split_rhat
-from gibbsite.samplers import MALA, sample
+from gibbsite.samplers import MALA, Independence, loop, sample
 from gibbsite.testing import LawViolation, check_coverage, problems
 
 Z = 5.6
@@ -195,3 +195,21 @@ def test_split_rhat_of_draws() -> None:
     np.testing.assert_allclose(split_rhat(draws), np.sqrt((49 / 50 * within + between / 50) / within), rtol=1e-12)
     assert split_rhat(np.ones((4, 50))) == 1 and split_rhat(np.repeat(np.arange(4.0)[:, None], 50, 1)) == math.inf
     assert math.isnan(split_rhat(np.full((4, 50), math.nan))) and math.isnan(split_rhat(draws[:, :3, 0]))
+
+
+@pytest.mark.parametrize("total", [1, 31, 32, 33, 993, 1000, 1985])
+def test_batches_are_alike(total: int) -> None:
+    """All draws in turn, and in no batch more than one more than in another: a short one would count as much as a long one."""
+    batches = np.asarray(jax.vmap(lambda i: loop._batch(i, jnp.asarray(total)))(jnp.arange(total)))
+    held = np.bincount(batches, minlength=BATCHES)
+    assert np.all(np.diff(batches) >= 0) and len(held) == BATCHES and np.ptp(held) <= 1
+
+
+@pytest.mark.parametrize("draws", [993, 1985])
+def test_the_error_of_independent_draws_is_theirs_whatever_their_number(draws: int) -> None:
+    """480 batch means know a standard error to 3.3 %; a ragged last batch once made it 1.4 and 1.7 times too large."""
+    law = Normal([2.0], [3.0])
+    run = sample(
+        Independence(law), law, chains=15, warmup=0, draws=draws, observe={"x": lambda x: x[0]}, progress=False, key=jax.random.key(5)
+    )
+    assert abs(run["x"].stderr / (3.0 / math.sqrt(15 * draws)) - 1) < Z / math.sqrt(2 * 15 * (BATCHES - 1))

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from gibbsite.energies import Coulomb, DoubleWellParticles, LennardJones, Yukawa
+from gibbsite.core import Normal, Start, Sum, need
+from gibbsite.energies import Copies, Coulomb, DoubleWellParticles, LennardJones, Rescaled, Yukawa
 from gibbsite.samplers import HMC, Silent, sample
 from gibbsite.testing.energy import check_far
 from gibbsite.testing.law import LawViolation, bounded, rounding
+from gibbsite.testing.views import check_start
 from gibbsite.thermo import quadrature
 
 KEY = jax.random.key(13)
@@ -279,3 +281,15 @@ def test_lj13_has_the_energies_of_long_runs() -> None:
     floor, *found = (float(np.sqrt(np.mean((a - b) ** 2))) for a, b in ((one, two), (ours, one), (ours, two)))
     print(f"energy-W2: floor {floor:.3f}, ours {found[0]:.3f} and {found[1]:.3f} kT")
     assert max(found) < floor + 0.1
+
+
+ONES = jnp.ones((5, 3))
+
+
+@pytest.mark.parametrize(
+    "energy", [Copies(LJ, 3), Rescaled(LJ, ONES / 2, 2 * ONES), Sum(LJ, Normal(0 * ONES, ONES))], ids=["copies", "rescaled", "sum"]
+)
+def test_what_wraps_particles_gives_birth_to_them_apart(energy) -> None:
+    check_start(energy, 16, key=KEY)
+    xs = jax.vmap(lambda k: need(energy, Start, "test").sample(key=k))(jax.random.split(KEY, 16))
+    assert float(jnp.max(jax.vmap(energy)(xs))) < 1e3  # overlapping cores cost millions

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from registry.twins import Impatient
 
-from gibbsite.core import Binary, Callable, Evidence, Histogram, Independent, Normal, Reals, Spins, Status
-from gibbsite.energies import GaussianMixture, Ising, NeuralEnergy
+from gibbsite.core import Binary, Callable, Evidence, Histogram, Independent, Normal, Reals, Repeat, Spins, Status
+from gibbsite.energies import Copies, GaussianMixture, Ising, NeuralEnergy
 from gibbsite.nets import MLP
 from gibbsite.samplers import (
     HMC,
@@ -17,7 +17,9 @@ from gibbsite.samplers import (
     GibbsWithGradients,
     Metropolis,
     ParallelTempering,
+    RandomWalk,
     Silent,
+    Stretch,
     choose,
     loop,
     name_of,
@@ -309,3 +311,30 @@ def _Flat():  # noqa: N802
     from gibbsite.samplers import GibbsWithGradients
 
     return GibbsWithGradients()
+
+
+def test_an_error_bar_of_chains_that_disagree_is_not_reached() -> None:
+    """Each of four chains sits in a well of its own: within them errors are small, and say nothing."""
+    wells = GaussianMixture([[-40.0], [-10.0], [10.0], [40.0]], jnp.ones(4), jnp.ones(4) / 4)
+    start = jnp.array([[-40.0], [-10.0], [10.0], [40.0]])
+    run = sample(MALA(0.5), wells, init=start, draws=640, most=1280, observe=first, until=stderr("first") < 1.0, progress=Silent(), key=KEY)
+    assert run["first"].stderr < 1.0 and run["first"].status is Status.NOT_MIXED
+    assert not run.reached and run.draws == 1280 and "is not known to be below 1" in str(run)
+
+
+def test_few_draws_of_many_moves_are_moves() -> None:
+    run = sample(Repeat(RandomWalk(0.5), 50), MIX.energy, chains=16, warmup=60, draws=40, progress=Silent(), key=KEY)
+    assert run.acceptance * 40 < 12 and run.status is not Status.NO_MOVES
+
+
+def test_walkers_in_turn_are_no_independent_draws() -> None:
+    """Of fewer than 16 chains, errors come from batches, which must hold many rounds of all walkers."""
+    energy = Normal([1.0, -2.0], [0.5, 3.0])
+    few, many = (sample(Stretch(walkers=8), energy, chains=n, warmup=64, draws=960, progress=Silent(), key=KEY) for n in (4, 16))
+    assert few.status is Status.TOO_SHORT and few.energy.evidence is Evidence.NOT_ESTABLISHED
+    assert many.status is not Status.TOO_SHORT
+
+
+def test_copies_move_each_by_itself() -> None:
+    assert name_of(choose(Copies(Ising(4, 0.4), 3)).kernel) == "Each(Cycle(Gibbs, SwendsenWang))"
+    assert name_of(choose(Copies(MIX.energy, 3)).kernel) == "AdaptiveHMC"

@@ -232,3 +232,26 @@ def test_every_kernel_of_the_list_fits_somewhere() -> None:
     fit = {name for energy in energies for name in fitting(energy)}
     assert set(KERNELS) - fit == {"block-gibbs"}  # hidden units
     assert "hmc" in fitting(energies[1]) and "hmc" not in fitting(energies[0])
+
+
+PARTED = """
+import jax.numpy as jnp
+from gibbsite.core import Callable, Product, Reals, Spins
+
+energy = Callable(lambda p, x: 0.5 * jnp.sum((x[0] - jnp.sum(x[1])) ** 2), None, Product((Reals(2), Spins(3))))
+
+def steep(x):
+    return jnp.log(x[0][0])
+"""
+
+
+def test_a_product_and_an_observable_that_is_no_number_everywhere(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "parted.py").write_text(PARTED)
+    path = tmp_path / "parted.py"
+    words = (f"{path}:energy", "--observe", f"{path}:steep", "--chains", "4", "--draws", "20", "--json", "--out", str(tmp_path / "out"))
+    done = CliRunner().invoke(app, ["sample", *words])
+    assert done.exit_code == 0, done.output
+    observables = json.loads(done.stdout)["observables"]
+    assert {"x[0] of part 0", "x[1] of part 0", "m of part 1"} <= set(observables)
+    assert observables["steep"]["status"] == "non_finite" and (tmp_path / "out" / "histogram.png").exists()
+    refused((f"{path}:energy", "--kernel", "mala"), "not on Product")

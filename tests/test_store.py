@@ -141,3 +141,12 @@ def test_arviz_gets_draws_statistics_and_names(tmp_path: pathlib.Path) -> None:
     assert "energy" not in untraced["sample_stats"] and "divergences" not in untraced["sample_stats"]
     with pytest.raises(ValueError, match="kept no draws"):
         to_arviz(draw(keep=None))
+
+
+def test_an_observable_called_as_the_draws_are_takes_nothing_from_them() -> None:
+    run = sample(
+        RandomWalk(0.3), MIX.energy, chains=2, warmup=0, draws=6, keep=1, trace=6, observe={"x": lambda x: x[0]}, progress=False, key=KEY
+    )
+    posterior = to_arviz(run)["posterior"]
+    np.testing.assert_array_equal(posterior["x"], run.samples)
+    np.testing.assert_array_equal(posterior["x observed"], run.traces["x"])

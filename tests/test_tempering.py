@@ -18,6 +18,7 @@ from gibbsite.samplers import (
     HMC,
     MALA,
     ULA,
+    AdaptiveHMC,
     Barker,
     Each,
     Gibbs,
@@ -308,3 +309,17 @@ def test_edwards_anderson_on_the_line_of_nishimori() -> None:
     mean, error = nishimori((8, 8, 8), 0.77, [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0], 128, 200, 400)
     print(f"energy of a bond {mean:.5f} +- {error:.5f}, exact -0.54")
     assert abs(mean + 0.54) < 3 * error < 0.006, (mean, error)
+
+
+def test_hot_rungs_have_the_steps_that_their_temperatures_ask_for() -> None:
+    """1 / beta of MALA, whatever beta is; where a base has a scale of its own, that of 0.1 at the most."""
+    betas = jnp.array([0.01, 0.04, 1.0])
+    free, held = (ParallelTempering.over(MALA(0.2), betas, base) for base in (None, Normal([0.0], [1.0])))
+    np.testing.assert_allclose(free.kernel.step_size, 0.2 / betas, rtol=1e-6)
+    np.testing.assert_allclose(held.kernel.step_size, [2.0, 2.0, 0.2], rtol=1e-6)
+
+
+def test_a_tempered_trajectory_is_longer_in_as_many_steps() -> None:
+    cold = AdaptiveHMC(0.1, length=1.5)
+    hot = cold.tempered(jnp.asarray(0.25))
+    assert (float(hot.step_size), float(hot.length), int(hot.leaps)) == (pytest.approx(0.2), pytest.approx(3.0), int(cold.leaps))

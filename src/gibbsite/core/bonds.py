@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from gibbsite.core.energy import Capability, Conditionals, Scalar
+from gibbsite.core.energy import Capability, Conditionals, Scalar, as_float
 
 
 class Grid(NamedTuple):
@@ -78,21 +78,22 @@ def no_bonds(alone: Float[Array, "..."]) -> Pairwise:
 
 
 class UniformBonds(Capability):
-    """Spins on a square torus (or on each of several), each bond with the energy `-coupling s s'`, and nothing else.
+    """Spins on a square torus (or on each of several), each bond with the energy `-coupling s s'`, and nothing else but a `constant`.
 
-    Tempering scales the coupling; a sum loses it, for what is added need not be of this form.
+    Tempering scales both; a sum loses it, for what is added need not be of this form.
     """
 
     coupling: Scalar
+    constant: Scalar = eqx.field(converter=as_float, default=0.0)
 
     def tempered(self, beta: Scalar) -> "UniformBonds":
-        return UniformBonds(beta * self.coupling)
+        return UniformBonds(beta * self.coupling, beta * self.constant)
 
 
 class LevelBonds(Capability):
     """Levels that interact in pairs by one table: `U(x) = sum_b couplings_b table(x_i, x_j) - sum_i alone_i(x_i)`, b = (i, j) of `edges`.
 
-    Levels are numbered as the values of the space. Tempering scales couplings and `alone`; a sum loses the view, for tables differ.
+    That is up to a constant. Levels are numbered as the values of the space. Tempering scales couplings and `alone`; a sum loses the view, for tables differ.
     """
 
     edges: Int[Array, "bonds 2"]
@@ -108,7 +109,7 @@ class LevelBonds(Capability):
 class ScalarField(Capability):
     """Real sites on a torus, each in a well and tied to the next: `U(x) = sum_b stiffness (x_i - x_j)^2 + sum_i (m2 x_i^2 + lam x_i^4)`.
 
-    b = (i, j) are the bonds of the `grid`. Tempering scales all three numbers; they add in a sum of two fields on one grid.
+    That is up to a constant; b = (i, j) are the bonds of the `grid`. Tempering scales all three numbers; they add in a sum of two fields on one grid.
     """
 
     stiffness: Scalar

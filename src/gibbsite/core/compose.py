@@ -85,6 +85,11 @@ class _Within(AbstractAdaptation):
 
     inner: AbstractAdaptation
 
+    can_settle = property(lambda self: self.inner.can_settle)  # type: ignore[assignment]
+
+    def settled(self, earlier: Repeat, later: Repeat) -> bool:
+        return self.inner.settled(earlier.kernel, later.kernel)
+
     def init(self, kernel: Repeat) -> PyTree:
         return self.inner.init(kernel.kernel)
 
@@ -141,6 +146,8 @@ class Cycle(AbstractRestarted):
         return state, Info(jnp.mean(accepts), work, {"accept_by_part": accepts} | divergences(*infos))
 
     def caution(self, infos: Mapping[str, np.ndarray]) -> str:
+        if "accept_by_part" not in infos:
+            return ""
         own = zip(self.kernels, infos["accept_by_part"], strict=True)
         return " ".join(filter(None, (kernel.caution({"accept_prob": np.asarray(accept)}) for kernel, accept in own)))
 

@@ -238,9 +238,10 @@ class Sum(AbstractEnergy):
         return self.first(x) + self.second(x)
 
     def views(self) -> tuple[Capability, ...]:
-        pairs = ((view, capability(self.second, type(view))) for view in self.first.views())
+        pairs = ((view, capability(self.second, type(view))) for view in self.first.views() if not isinstance(view, Start))
         sums = (a.plus(b) for a, b in pairs if b is not None)
-        return tuple(view for view in sums if view is not None)
+        born = capability(self.first, Start) or capability(self.second, Start)
+        return tuple(view for view in (*sums, born) if view is not None)
 
 
 class Callable(AbstractEnergy):

@@ -77,6 +77,11 @@ class AbstractKernel(eqx.Module):
             raise NotImplementedError(f"{type(self).__name__} is not reversible and states no time reversal.")
         return self
 
+    @property
+    def period(self) -> int:
+        """Steps after which it comes back to what it moved first, where `position` is now of one walker, now of another; else 1."""
+        return 1
+
     def tempered(self, beta: Scalar) -> "AbstractKernel":
         """The kernel that suits `beta * energy` as this one suits the energy: on real spaces, its steps are longer where beta is small."""
         return self
@@ -86,5 +91,8 @@ class AbstractKernel(eqx.Module):
         return None
 
     def caution(self, infos: Mapping[str, np.ndarray]) -> str:
-        """What the report of a run should warn of, a sentence, from what steps report (means over chains and draws); or nothing."""
+        """What the report of a run should warn of, a sentence, from what steps report (means over chains and draws); or nothing.
+
+        Of a part of another kernel perhaps no more is known than `accept_prob`.
+        """
         return ""

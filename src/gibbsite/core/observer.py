@@ -167,7 +167,8 @@ def diagnose(acc: Moments) -> Diagnosis:
     spread = np.mean(second - first**2, axis=(0, 1)) + np.mean((first - mean) ** 2, axis=(0, 1))
     spread = np.where(_stuck(first, mean, spread, acc.first.hi.dtype), 0.0, spread)
     total = float(weight.sum() / max(1, np.prod(weight.shape[2:])))
-    variance, dof, enough = _variance_of_mean(first, spread, total)
+    chains = np.average(first, axis=1, weights=np.broadcast_to(weight, first.shape))
+    variance, dof, enough = _variance_of_mean(first, chains, spread, total)
     known = (spread > 0) & (variance > 0)
     ess = np.where(known, spread / np.where(known, variance, 1.0), np.nan)
     rhat = _rhat_of_batches(first, spread)
@@ -197,14 +198,14 @@ def _status(mean: Any, spread: Any, rhat: Any, *, enough: bool) -> Status:
     return Status.OK if enough else Status.TOO_SHORT
 
 
-def _variance_of_mean(means: np.ndarray, spread: Any, total: float) -> tuple[np.ndarray, int, bool]:
+def _variance_of_mean(means: np.ndarray, by_chain: np.ndarray, spread: Any, total: float) -> tuple[np.ndarray, int, bool]:
     """Variance of the grand mean, its degrees of freedom, and whether there were draws enough for it.
 
     With 16 chains or more, from the spread of their means: chains are independent whatever their autocorrelation.
     """
     chains, batches = means.shape[:2]
     if chains >= INDEPENDENT:
-        return np.asarray(np.var(means.mean(axis=1), axis=0, ddof=1) / chains), chains - 1, batches > 1
+        return np.asarray(np.var(by_chain, axis=0, ddof=1) / chains), chains - 1, batches > 1
     if batches < 2:
         return np.full(means.shape[2:], np.nan), 0, False
     return _batch_means(means, spread, total)

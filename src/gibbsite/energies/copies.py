@@ -18,6 +18,7 @@ from gibbsite.core import (
     Normalised,
     Product,
     Sampleable,
+    Start,
     UniformBonds,
     capability,
     draw,
@@ -54,12 +55,18 @@ class Copies(AbstractEnergy):
 
     def views(self) -> tuple[Capability, ...]:
         views: list[Capability] = [Copied(self.energy)]
+        if capability(self.energy, Start) is not None:
+            views.append(Start(self._start))
         if capability(self.energy, Normalised) is not None:
             views.append(Normalised(self._log_z))
         if capability(self.energy, Sampleable) is not None:
             views.append(Sampleable(self._sample))
         views += [view for kind in (UniformBonds, Neighbours) if (view := capability(self.energy, kind)) is not None]
         return tuple(views)
+
+    def _start(self, *, key: Key[Array, ""]) -> Float[Array, "copies *x"]:
+        one = need(self.energy, Start, "Copies")
+        return jax.vmap(lambda k: one.sample(key=k))(jax.random.split(key, self.copies))
 
     def _log_z(self) -> Scalar:
         return self.copies * need(self.energy, Normalised, "Copies").log_z()

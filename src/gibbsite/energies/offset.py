@@ -1,9 +1,11 @@
 """An energy with a constant of its own: a claim about log Z that can be learned, and checked."""
 
+import math
+
 import equinox as eqx
 from jaxtyping import PyTree
 
-from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Latent, Normalised, as_float
+from gibbsite.core import AbstractEnergy, AbstractSpace, Capability, Copied, Latent, Neighbours, Normalised, UniformBonds, as_float
 from gibbsite.core.energy import Scalar
 
 
@@ -25,9 +27,16 @@ class Offset(AbstractEnergy):
         return self.energy(x) + self.log_z
 
     def views(self) -> tuple[Capability, ...]:
-        return tuple(self._carry(view) for view in self.energy.views())
+        return tuple(kept for view in self.energy.views() if (kept := self._carry(view)) is not None)
 
-    def _carry(self, view: Capability) -> Capability:
+    def _carry(self, view: Capability) -> Capability | None:
+        if isinstance(view, Neighbours):  # tell the energy itself
+            return None
+        if isinstance(view, Copied):
+            return Copied(Offset(view.one, self.log_z / self.space.shape[0]))
+        if isinstance(view, UniformBonds):
+            tori = math.prod(self.space.shape[:-2])
+            return UniformBonds(view.coupling, view.constant + self.log_z / tori)
         if isinstance(view, Normalised):
             return Normalised(lambda: view.log_z() - self.log_z)
         if isinstance(view, Latent):  # without its path, whose end lacks the constant

@@ -65,7 +65,7 @@ class LennardJones(AbstractEnergy):
 
 def _lattice(count: int, dim: int) -> Float[np.ndarray, "count d"]:
     """The points of a cubic lattice that lie nearest to the centre of a cell."""
-    side = np.arange(np.ceil(count ** (1 / dim)) + 1)
+    side = np.arange(2 * np.ceil((count ** (1 / dim) + 1) / 2))  # an even number: the centre is that of a cell
     grid = np.stack(np.meshgrid(*[side - side.mean()] * dim), axis=-1).reshape(-1, dim)
     return grid[np.argsort(np.sum(grid**2, axis=1), kind="stable")[:count]].astype(np.float32)
 

@@ -13,6 +13,7 @@ from gibbsite.core import (
     Box,
     Capability,
     Conditionals,
+    Copied,
     Cycle,
     Latent,
     LocalFields,
@@ -30,6 +31,7 @@ from gibbsite.samplers.chees import AdaptiveHMC
 from gibbsite.samplers.cluster import SwendsenWang
 from gibbsite.samplers.gibbs import BlockGibbs, Gibbs
 from gibbsite.samplers.hamiltonian import HMC
+from gibbsite.samplers.houdayer import Each
 from gibbsite.samplers.informed import GibbsWithGradients
 from gibbsite.samplers.low_rank import LowRank
 from gibbsite.samplers.per_part import PerPart
@@ -58,6 +60,10 @@ def choose(energy: AbstractEnergy) -> Choice:
     Raises:
         TypeError: no kernel moves on the space of this energy.
     """
+    if _offers(energy, Copied):
+        one = choose(need(energy, Copied, "auto").one)
+        if one.kernel.adaptation() is None and not one.kernel.has_memory:
+            return Choice(Each(one.kernel), f"each copy moves by itself, for {one.why}", one.chains)
     if _offers(energy, Latent):
         return Choice(BlockGibbs(), "hidden units are drawn exactly, layer by layer")
     if _offers(energy, Conditionals):
@@ -85,7 +91,8 @@ def _part_by_part(energy: AbstractEnergy, space: Product) -> Choice:
     x = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), space.struct())
     each = [choose(conditional(energy, part, x[:part] + x[part + 1 :])) for part in range(len(x))]
     why = "; ".join(f"part {part} by {name_of(choice.kernel)}, for {choice.why}" for part, choice in enumerate(each))
-    return Choice(PerPart(tuple(choice.kernel for choice in each)), f"each part moves at given others, {why}")
+    chains = min(choice.chains for choice in each)
+    return Choice(PerPart(tuple(choice.kernel for choice in each)), f"each part moves at given others, {why}", chains)
 
 
 def _offers(energy: AbstractEnergy, kind: type[Capability]) -> bool:

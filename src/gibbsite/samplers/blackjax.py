@@ -16,9 +16,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, AbstractKernel, Info, Reals, as_float
+from gibbsite.core.compose import DIVERGENT
 from gibbsite.core.energy import Scalar, array_leaves
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
-from gibbsite.samplers.metropolis import check_scale, check_space, check_step
+from gibbsite.samplers.metropolis import check_axes, check_scale, check_space, check_step
 from gibbsite.samplers.spreads import Spreads, has_axes, step_and_scale
 
 MEMORY = ("momentum", "slice", "random_generator_arg")  # what a BlackJAX state holds besides x and what is known there
@@ -48,7 +49,7 @@ class AbstractBlackJAX(AbstractKernel):
 
     def step(self, energy: AbstractEnergy, state: Any, *, key: Key[Array, ""]) -> tuple[Any, Info]:
         state, info = self.algorithm(energy).step(key, state)
-        told = {name: as_float(value) for name, value in _numbers(info).items()}
+        told = {DIVERGENT if name == "is_divergent" else name: as_float(value) for name, value in _numbers(info).items()}
         accept = next((told.pop(name) for name in ACCEPTANCE if name in told), jnp.ones(()))
         return state, Info(accept, told.pop("energy_change", jnp.zeros(())), told)
 
@@ -133,6 +134,10 @@ class AbstractScaled(AbstractBlackJAX):
     def __check_init__(self) -> None:
         check_step(type(self).__name__, self.step_size, "units of scale")
         check_scale(type(self).__name__, self.scale)
+
+    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> Any:
+        check_axes(type(self).__name__, self.scale, x)
+        return super().init(energy, x, key=key)
 
     def inverse_mass(self, energy: AbstractEnergy) -> Float[Array, " d"]:
         return jnp.broadcast_to(self.scale**2, energy.space.shape).ravel()

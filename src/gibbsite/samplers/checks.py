@@ -25,6 +25,7 @@ from gibbsite.core import (
 from gibbsite.core.keys import STATE
 from gibbsite.samplers.shapes import shape_of_energy, shape_of_info, shape_of_state
 from gibbsite.samplers.slope import SlopeState
+from gibbsite.samplers.units import check_matrix
 
 FEW = 4  # coordinates that a sentence tells one by one
 MANY = 4096  # coordinates up to which the ones to blame are looked for
@@ -58,6 +59,7 @@ def check_parts(kernel: Any, energy: Any) -> None:
     with _compiling(type(energy).__name__):
         _check_scalar(energy, shape_of_energy(energy))
     _check_views(energy)
+    check_matrix(type(kernel).__name__, getattr(kernel, "scale", 1.0), energy.space.shape)
     state = shape_of_state(kernel, energy)
     try:
         shape_of_info(kernel, energy, state)

@@ -23,6 +23,7 @@ from gibbsite.samplers.spreads import has_axes
 from gibbsite.samplers.units import Scale, shrunk
 
 LENGTH = attrgetter("length")
+_PACE = attrgetter("step_size", "length")
 TARGET = 0.651  # of the harmonic mean of acceptance: Hoffman, Radul & Sountsov 2021
 RATE = 0.025  # of Adam on the log of the length: the same
 LOST = 1e-3  # acceptance below which a trajectory tells nothing of its length
@@ -41,6 +42,8 @@ class AdaptiveHMC(HMC):
     length: Scalar = eqx.field(converter=as_float, default=1.5, kw_only=True)
     steps: int = eqx.field(static=True, default=1000, kw_only=True)
 
+    cost = 10  # about: a length of 1.5 in steps of 0.1 to 0.3, which is where warm-up ends on most targets; `steps` is but a bound
+
     def __check_init__(self) -> None:
         check_values("AdaptiveHMC", "length", self.length, lambda t: t > 0, "a positive number, in units of scale")
 
@@ -55,6 +58,9 @@ class AdaptiveHMC(HMC):
 
     def _trajectory(self, energy: AbstractEnergy, start: Phase, size: Scalar) -> Phase:
         return leapfrog(energy, start, size, self.scale, self.leaps)
+
+    def tempered(self, beta: Scalar) -> "AdaptiveHMC":
+        return eqx.tree_at(_PACE, self, (self.step_size / jnp.sqrt(beta), self.length / jnp.sqrt(beta)))
 
     def adaptation(self) -> AbstractAdaptation:
         step, length = _Harmonic(STEP_SIZE, as_float(TARGET)), ChEES()

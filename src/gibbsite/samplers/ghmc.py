@@ -6,11 +6,12 @@ from jaxtyping import Array, Key
 
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Reals, Torus, as_float
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
-from gibbsite.samplers.hamiltonian import TARGET
 from gibbsite.samplers.metropolis import check_whole
 from gibbsite.samplers.phase import AbstractPhaseKernel, Phase, leapfrog, lost, relaxed
 from gibbsite.samplers.slope import judged
 from gibbsite.samplers.spreads import step_and_scale
+
+TARGET = 0.95  # acceptance
 
 
 class GHMC(AbstractPhaseKernel):
@@ -23,8 +24,8 @@ class GHMC(AbstractPhaseKernel):
     Velocities last for about `1 / friction`, whatever the number of steps. A trajectory of half a period of the target leads
     from x to -x and on again: keep `steps step_size` well below 3 in units of scale.
 
-    Warm-up tunes the step size to acceptance 0.8 and, where `scale` has the axes of x, the scale of each coordinate to the
-    spread of the chains.
+    Warm-up tunes the step size to acceptance 0.95, for a refusal ends what friction has left of a velocity, and, where `scale` has
+    the axes of x, the scale of each coordinate to the spread of the chains.
     """
 
     steps: int = eqx.field(static=True, default=1, kw_only=True)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, Reals, Torus, as_float
 from gibbsite.core.energy import Scalar
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
-from gibbsite.samplers.metropolis import check_scale, check_step, shifted
+from gibbsite.samplers.metropolis import check_axes, check_scale, check_step, shifted
 from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate, judged
 from gibbsite.samplers.spreads import Spreads, has_axes, step_and_scale
 
@@ -28,6 +28,10 @@ class AbstractLangevin(AbstractSlopeKernel):
     def __check_init__(self) -> None:
         check_step(type(self).__name__, self.step_size, UNIT)
         check_scale(type(self).__name__, self.scale)
+
+    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SlopeState:
+        check_axes(type(self).__name__, self.scale, x)
+        return super().init(energy, x, key=key)
 
     def tempered(self, beta: Scalar) -> "AbstractLangevin":
         return eqx.tree_at(STEP_SIZE, self, self.step_size / beta)

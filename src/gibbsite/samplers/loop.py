@@ -137,7 +137,7 @@ def _observe(problem: Problem, carry: Carry, i: Array, span: Span) -> Carry:
     kernel = carry.kernel
     xs = jax.vmap(kernel.position)(carry.states)
     energies = jax.vmap(lambda s: kernel.energy(problem.energy, s))(carry.states)
-    batch, one = i // _batch_size(span.total), jnp.ones(())
+    batch, one = _batch(i, span.total), jnp.ones(())
     accs, traces = {}, carry.traces
     if traces is not None:
         seen = {name: energies if name == "energy" else xs for name in traces}
@@ -150,8 +150,11 @@ def _observe(problem: Problem, carry: Carry, i: Array, span: Span) -> Carry:
     return carry._replace(accs=accs, traces=traces)
 
 
-def _batch_size(total: Int[Array, ""]) -> Int[Array, ""]:
-    return (total + BATCHES - 1) // BATCHES
+def _batch(i: Array, total: Int[Array, ""]) -> Int[Array, ""]:
+    """The batch of draw i: as many draws in each, or one more in the first ones."""
+    least, larger = total // BATCHES, total % BATCHES
+    among_larger = larger * (least + 1)
+    return jnp.where(i < among_larger, i // (least + 1), larger + (i - among_larger) // jnp.maximum(least, 1))
 
 
 def _keep(carry: Carry, i: Array, span: Span) -> Carry:

@@ -92,6 +92,12 @@ def check_scale(user: str, scale: ArrayLike) -> None:
     check_values(user, "scale", scale, lambda s: s > 0, "positive numbers, in units of x: one, or one a coordinate")
 
 
+def check_axes(user: str, scale: ArrayLike, x: Float[Array, "*x"]) -> None:
+    """Raises ValueError where a scale is neither one number nor one a coordinate."""
+    if np.shape(scale) not in ((), x.shape):
+        raise ValueError(f"{user} has scale of shape {np.shape(scale)}: x of shape {x.shape} needs one number, or one a coordinate.")
+
+
 def shifted(space: AbstractSpace, x: Float[Array, "*x"], by: Float[Array, "*x"]) -> Float[Array, "*x"]:
     """`x + by`; on a torus, which has no walls, the same angles between -pi and pi.
 

@@ -80,11 +80,11 @@ class Multispin(AbstractPackedSweep):
 
     def energy(self, energy: AbstractEnergy, state: Packed) -> Scalar:
         """By counting bits: all bonds, each with one even end, less twice those that are unsatisfied."""
-        coupling = need(energy, UniformBonds, "Multispin").coupling
+        bonds = need(energy, UniformBonds, "Multispin")
         even, odd = state.sites
         unlike = jnp.stack([even ^ word for word in _around(odd, 0)])
         broken = jnp.sum(jax.lax.population_count(unlike).astype(jnp.int32))
-        return -coupling * (unlike.size * COPIES - 2 * broken).astype(jnp.result_type(float))
+        return COPIES * bonds.constant - bonds.coupling * (unlike.size * COPIES - 2 * broken).astype(jnp.result_type(float))
 
 
 def _exchanged(first: Half, second: Half) -> tuple[Half, Half]:

@@ -75,6 +75,12 @@ class _EachPart(AbstractAdaptation):
 
     each: tuple[AbstractAdaptation | None, ...]
 
+    can_settle = property(lambda self: all(one is None or one.can_settle for one in self.each))  # type: ignore[assignment]
+
+    def settled(self, earlier: PerPart, later: PerPart) -> bool:
+        rows = zip(self.each, earlier.kernels, later.kernels, strict=True)
+        return all(one is None or one.settled(before, now) for one, before, now in rows)
+
     def init(self, kernel: PerPart) -> tuple:
         return tuple(one and one.init(k) for one, k in zip(self.each, kernel.kernels, strict=True))
 

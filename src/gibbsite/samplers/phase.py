@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Key
 
 from gibbsite.core import AbstractEnergy, AbstractKernel, AbstractSpace, ArrayLike, Reals, Torus, as_float
 from gibbsite.core.energy import Scalar, check_values
-from gibbsite.samplers.metropolis import check_scale, check_space, check_step, shifted
+from gibbsite.samplers.metropolis import check_axes, check_scale, check_space, check_step, shifted
 from gibbsite.samplers.slope import SlopeState, evaluate
 from gibbsite.samplers.units import Scale, pulled, stretched
 
@@ -82,6 +82,7 @@ class AbstractPhaseKernel(AbstractKernel):
 
     def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> Phase:
         check_space(energy, type(self).__name__, *self.spaces)
+        check_axes(type(self).__name__, self.scale, x)
         return Phase(evaluate(energy, x), jax.random.normal(key, x.shape, x.dtype))
 
     def position(self, state: Phase) -> Float[Array, "*x"]:

@@ -39,7 +39,7 @@ def planned(observed: Mapping[str, AbstractObserver], draws: int, keep: int | No
     """The plan of the first round: with `until`, of so many draws that batches are full, and twice as many fill larger ones.
 
     Raises:
-        ValueError: `keep` stores nothing, or is given with `until`.
+        ValueError: `keep` stores nothing, or is given with `until`; the first round is longer than `most`.
         TypeError, KeyError: `until` is no error bar, or names what is not observed.
     """
     if until is not None and keep is not None:
@@ -51,5 +51,7 @@ def planned(observed: Mapping[str, AbstractObserver], draws: int, keep: int | No
     if keep is not None and keep > draws:
         raise ValueError(f"keep={keep} stores no draw of draws={draws}: give keep={draws} or less.")
     draws = draws if until is None else whole_batches(draws)
+    if until is not None and draws > most:
+        raise ValueError(f"most={most} with until=: the first round makes {draws} draws of each chain; give more, or draws={most // 2}.")
     never = draws + 1
     return Plan(draws, keep or never, -(-draws // trace) if trace else never, until, most)

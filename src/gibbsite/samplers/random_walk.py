@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, Sampleable, as_float, need
+from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, Sampleable, as_float, discrete, need, values
 from gibbsite.core.energy import Scalar
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
 from gibbsite.samplers.metropolis import AbstractPointKernel, PointState, check_step, guarded, locate, metropolis, shifted
@@ -90,8 +90,9 @@ class Independence(AbstractPointKernel):
 
     def init(self, energy: AbstractEnergy, x: PyTree, *, key: Key[Array, ""]) -> PointState:
         own, other = self.proposal.space, energy.space
-        if own.shape != other.shape:
-            raise TypeError(f"Independence proposes x of shape {own.shape}, the energy takes {other.shape}: give both one space.")
+        if own.shape != other.shape or discrete(own) != discrete(other) or (discrete(own) and values(own) != values(other)):
+            told = [f"{type(space).__name__} of shape {space.shape}" for space in (own, other)]
+            raise TypeError(f"Independence proposes x on {told[0]}, the energy lives on {told[1]}: give both one space.")
         return locate(energy, x)
 
     def step(self, energy: AbstractEnergy, state: PointState, *, key: Key[Array, ""]) -> tuple[PointState, Info]:

@@ -171,7 +171,7 @@ class Run:
             return ""
         name, limit = self.until.name, self.until.limit
         made = f"after {self.draws} draws of each chain"
-        return f"The error of {name} is not below {limit:g}, as was asked, {made}: more than `most` are needed."
+        return f"The error of {name} is not known to be below {limit:g}, as was asked, {made}: more than `most` are needed."
 
     def _divergent(self) -> list[str]:
         """How many moves were divergent, in how many chains, and where the last one was."""

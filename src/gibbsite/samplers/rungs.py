@@ -44,7 +44,7 @@ class AbstractTempering(AbstractKernel):
     def over(cls: type[K], kernel: AbstractKernel, betas: ArrayLike, base: AbstractEnergy | None = None, **options: Any) -> K:
         """The same kernel on every rung, as it suits the temperature there (`kernel.tempered`); `options` are fields by name."""
         betas = jnp.atleast_1d(as_float(betas))
-        lifted = eqx.filter_vmap(lambda beta: kernel.tempered(beta))(jnp.maximum(betas, LEAST))
+        lifted = eqx.filter_vmap(lambda beta: kernel.tempered(beta))(betas if base is None else jnp.maximum(betas, LEAST))
         return cls(lifted, betas, base, **options)  # type: ignore[call-arg]
 
     def path(self, energy: AbstractEnergy) -> AbstractPath:

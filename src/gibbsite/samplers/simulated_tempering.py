@@ -106,6 +106,8 @@ class SimulatedTempering(AbstractRestarted, AbstractTempering):
         return Weights()
 
     def caution(self, infos: Mapping[str, np.ndarray]) -> str:
+        if "visits" not in infos:
+            return ""
         if infos["visits"][0] == 0:
             return "No excursion reached the hottest rung: modes may be missed; take more rungs, a longer warm-up, or more draws."
         if infos["home"] < FEW_HOME:

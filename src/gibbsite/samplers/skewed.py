@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Key
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Info, as_float
 from gibbsite.core.energy import Scalar
 from gibbsite.samplers.adapt import STEP_SIZE, DualAveraging
-from gibbsite.samplers.metropolis import check_scale, check_step, shifted
+from gibbsite.samplers.metropolis import check_axes, check_scale, check_step, shifted
 from gibbsite.samplers.slope import AbstractSlopeKernel, SlopeState, evaluate, judged
 from gibbsite.samplers.spreads import step_and_scale
 
@@ -36,6 +36,10 @@ class Barker(AbstractSlopeKernel):
     def __check_init__(self) -> None:
         check_step("Barker", self.step_size, "units of scale")
         check_scale("Barker", self.scale)
+
+    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> SlopeState:
+        check_axes("Barker", self.scale, x)
+        return super().init(energy, x, key=key)
 
     def step(self, energy: AbstractEnergy, state: SlopeState, *, key: Key[Array, ""]) -> tuple[SlopeState, Info]:
         size, sign, coin = jax.random.split(key, 3)

@@ -16,7 +16,17 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from gibbsite.core import AbstractAdaptation, AbstractEnergy, Box, Info, Normal, Reals, as_float, draw, no_work
 from gibbsite.core.energy import Scalar, check_values
 from gibbsite.energies import Gaussian
-from gibbsite.samplers.metropolis import AbstractPointKernel, PointState, check_scale, check_space, check_whole, guarded, locate, shifted
+from gibbsite.samplers.metropolis import (
+    AbstractPointKernel,
+    PointState,
+    check_axes,
+    check_scale,
+    check_space,
+    check_whole,
+    guarded,
+    locate,
+    shifted,
+)
 from gibbsite.samplers.spreads import Spreads
 
 MOST = 64  # draws from an interval
@@ -69,6 +79,10 @@ class Slice(AbstractPointKernel):
         check_values("Slice", "width", self.width, lambda w: w > 0, "a positive number, in units of scale")
         check_scale("Slice", self.scale)
         check_whole("Slice", "widths", self.widths, "an interval is one width long or more, a whole number")
+
+    def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> PointState:
+        check_axes("Slice", self.scale, x)
+        return super().init(energy, x, key=key)
 
     def step(self, energy: AbstractEnergy, state: PointState, *, key: Key[Array, ""]) -> tuple[PointState, Info]:
         aim, height, lie, share, shrink = jax.random.split(key, 5)

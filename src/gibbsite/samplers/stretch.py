@@ -30,7 +30,8 @@ class Stretch(AbstractKernel):
 
     A population kernel. The walkers take turns, one a step, and `position` is that of the walker whose turn it was, so that a
     step costs one evaluation and each draw is a new place. `init` puts the first at x and the others about it, at a distance
-    of `spread` on each axis; a change of x takes all along. Warm-up must move each of them many times.
+    of `spread` on each axis; a change of x takes all along. Warm-up must move each of them many times. One draw after another is of
+    another walker, so that of fewer than 16 chains many rounds are needed before their errors are known.
 
     Raises:
         ValueError: a parameter is out of range, or there are too few walkers to leave the plane that they start in.
@@ -51,6 +52,10 @@ class Stretch(AbstractKernel):
 
     @property
     def cache_cost(self) -> int:
+        return self.walkers
+
+    @property
+    def period(self) -> int:
         return self.walkers
 
     def init(self, energy: AbstractEnergy, x: Float[Array, "*x"], *, key: Key[Array, ""]) -> Walkers:

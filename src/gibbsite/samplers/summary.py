@@ -7,14 +7,15 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from gibbsite.core import AbstractKernel, AbstractObserver, Status
+from gibbsite.core import BATCHES, AbstractKernel, AbstractObserver, Status
+from gibbsite.core.observer import INDEPENDENT, LONG
 from gibbsite.samplers.loop import Carry, Lost, Problem
 from gibbsite.samplers.plan import Plan
 from gibbsite.samplers.report import Divergence, Row, Run
 from gibbsite.samplers.settle import Warmed
 
 LAST = 8  # divergent moves that a run tells one by one
-FEW_MOVES = 10  # accepted moves of a chain below which it has gone nowhere
+FEW_MOVES, RARE = 10, 0.1  # accepted draws of a chain, and their share, below both of which it has gone nowhere
 
 
 def summary(
@@ -64,8 +65,11 @@ def means_of(infos: PyTree, draws: int) -> dict[str, np.ndarray]:
 
 def _flaw(kernel: AbstractKernel, by_chain: Mapping[str, np.ndarray], draws: int) -> Status:
     """What is wrong with the moves themselves, and so with every mean."""
-    if np.min(by_chain["accept_prob"].mean(axis=0)) * draws < min(FEW_MOVES, draws / 2):
+    accepted = by_chain["accept_prob"]
+    if np.min(rate := accepted.mean(axis=0)) < RARE and np.min(rate) * draws < FEW_MOVES:
         return Status.NO_MOVES
+    if len(accepted) < INDEPENDENT and kernel.period > 1 and draws < BATCHES * LONG * kernel.period:
+        return Status.TOO_SHORT
     # A kernel that keeps its law reports work 0 and nothing else.
     return Status.UNADJUSTED if kernel.biased or by_chain["shadow_work"].mean() != 0 else Status.OK
 

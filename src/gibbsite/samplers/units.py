@@ -57,6 +57,13 @@ def check_units(user: str, scale: ArrayLike | LowRank) -> None:
     check_values(user, "scale", scale, _is_scale, remedy)
 
 
+def check_matrix(user: str, scale: ArrayLike | LowRank, shape: tuple[int, ...]) -> None:
+    """Raises ValueError where a scale acts on an x of this shape as a matrix that is not lower-triangular, such as a covariance."""
+    if isinstance(scale, LowRank) or np.ndim(scale) != 2 or not is_matrix(jnp.asarray(scale), shape):
+        return
+    check_values(user, "scale", scale, _is_triangular, "a lower-triangular matrix, such as the Cholesky factor of a covariance")
+
+
 def check_shape(user: str, scale: Scale, x: Float[Array, "*x"]) -> None:
     """Raises ValueError where a scale does not fit x."""
     shapes = ((), x.shape, (x.size, x.size))
@@ -65,5 +72,8 @@ def check_shape(user: str, scale: Scale, x: Float[Array, "*x"]) -> None:
 
 
 def _is_scale(scale: np.ndarray) -> bool:
-    triangular = scale.ndim == 2 and not np.any(np.triu(scale, 1)) and np.all(np.diagonal(scale) > 0)
-    return bool(np.all(scale > 0) or triangular)
+    return bool(np.all(scale > 0)) or _is_triangular(scale)
+
+
+def _is_triangular(scale: np.ndarray) -> bool:
+    return scale.ndim == 2 and bool(not np.any(np.triu(scale, 1)) and np.all(np.diagonal(scale) > 0))

@@ -26,8 +26,9 @@ class Until:
             raise ValueError(f"stderr({self.name!r}) < {self.limit}: give a positive limit, in the units of {self.name}.")
 
     def reached(self, estimate: Estimate) -> bool:
-        """Whether the error is known and small enough."""
-        return estimate.stderr is not None and bool(np.all(np.asarray(estimate.stderr) < self.limit))
+        """Whether the error is small enough, and known: that of chains that disagree, or of too few draws, is not."""
+        known = estimate.stderr is not None and estimate.status not in (Status.NOT_MIXED, Status.TOO_SHORT)
+        return known and bool(np.all(np.asarray(estimate.stderr) < self.limit))
 
     def settled(self, estimates: Mapping[str, Estimate]) -> bool:
         """Whether more draws are of no use: the error is small enough, or nothing moves, or nothing is finite."""

@@ -75,7 +75,8 @@ def exact_curves(energy: AbstractEnergy, betas: Float[np.ndarray, " betas"]) -> 
         for fn in (kaufman, kaufman_energy, kaufman_heat_capacity)
     )
     sites = rows * cols
-    return {"u": coupling * u, "c": c, "s": log_z / sites + betas * coupling * u, "f": -log_z / (betas * sites)}
+    own = float(bonds.constant) / sites
+    return {"u": coupling * u + own, "c": c, "s": log_z / sites + betas * coupling * u, "f": -log_z / (betas * sites) + own}
 
 
 def _part(estimate: Estimate, parts: int) -> Estimate:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from gibbsite import samplers
 from gibbsite.compare.card import unknown
-from gibbsite.core import AbstractEnergy, AbstractKernel
+from gibbsite.core import AbstractEnergy, AbstractKernel, Product
 from gibbsite.samplers.checks import check_parts
 from gibbsite.simulate.file import TargetError
 
@@ -82,7 +82,8 @@ def _fits(kind: type[AbstractKernel], energy: AbstractEnergy) -> bool:
 
 
 def _built(kind: type[AbstractKernel], settings: Mapping[str, Any], energy: AbstractEnergy) -> AbstractKernel:
-    usual = {"step_size": STEP, "scale": jnp.ones(energy.space.shape)}
+    product = isinstance(energy.space, Product)
+    usual = {"step_size": STEP, "scale": 1.0 if product else jnp.ones(energy.space.shape)}
     known = inspect.signature(kind).parameters
     return kind(**{**{name: value for name, value in usual.items() if name in known}, **settings})
 

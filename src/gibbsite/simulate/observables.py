@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gibbsite.core import AbstractSpace, Categorical, Spins, Torus
+from gibbsite.core import AbstractSpace, Categorical, Product, Spins, Torus
 from gibbsite.core.energy import Scalar
 from gibbsite.simulate.file import TargetError, evaluated, from_file
 
@@ -16,7 +16,13 @@ Observable = Function[[Array], Scalar]
 
 
 def usual(space: AbstractSpace) -> dict[str, Observable]:
-    """The usual observables by name: magnetisation and its size on spins and rotors, order of Potts spins, coordinates on reals."""
+    """The usual observables by name: magnetisation and its size on spins and rotors, order of Potts spins, coordinates on reals.
+
+    On a product those of every part.
+    """
+    if isinstance(space, Product):
+        each = [(i, name, fn) for i, part in enumerate(space.parts) for name, fn in usual(part).items()]
+        return {f"{name} of part {i}": _of_part(i, fn) for i, name, fn in each}
     if isinstance(space, Spins):
         return {"m": jnp.mean, "|m|": _size, "m^2": _square}
     if isinstance(space, Torus):
@@ -73,6 +79,10 @@ def _order(levels: tuple[float, ...]) -> Observable:
         return (q * jnp.max(shares) - 1) / (q - 1)
 
     return order
+
+
+def _of_part(i: int, fn: Observable) -> Observable:
+    return lambda x: fn(x[i])
 
 
 def _coordinate(i: int) -> Observable:

@@ -81,7 +81,8 @@ class Simulation:
         """The law of every observable, its errors from the spread between chains."""
 
         def chart(name: str, values: np.ndarray) -> Chart:
-            low, high = float(values.min()), float(values.max())
+            finite = values[np.isfinite(values)]
+            low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
             edges = np.linspace(low, high, BINS + 1) if high > low else np.linspace(low - 0.5, low + 0.5, BINS + 1)
             width = edges[1] - edges[0]
             shares = np.stack([np.histogram(line, edges)[0] / (len(line) * width) for line in values])
