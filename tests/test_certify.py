@@ -17,7 +17,7 @@ from gibbsite.cli import app
 from gibbsite.core import Callable, Estimate, Evidence, Geometric, Normal, Reals, Status, Tempered, as_float
 from gibbsite.energies import BinaryRBM, DoubleWell, Gaussian, Ising, ManyWell
 from gibbsite.samplers import MALA, ULA, Silent
-from gibbsite.testing import LawViolation, check_coverage
+from gibbsite.testing import LawViolation, check_coverage, problems
 from gibbsite.thermo import Certificate, Route, certify, kaufman, stepping_stones
 from gibbsite.thermo.certificate import judge
 from gibbsite.thermo.certify import SAMPLED, chosen, pooled
@@ -37,7 +37,7 @@ TRUTH = math.log(2 * math.pi) - 0.5 * math.log(2.0 * 1.0 - 0.7**2)
 
 
 def sampled(energy, **options) -> Certificate:
-    return certify(energy, routes=["sampled"], **{"key": KEY, "progress": Silent(), **options})
+    return certify(energy, **{"routes": ["sampled"], "key": KEY, "progress": Silent(), **options})
 
 
 def route(name: str, value: float | None, stderr: float | None, **of) -> Route:
@@ -336,3 +336,23 @@ from gibbsite.core import Reals
 
 energy = Callable(lambda _, x: 2 * (x[0] - 3) ** 2 + 0.5 * (x[1] + x[0]) ** 2, None, Reals((2,)))
 """
+
+
+def test_the_interval_of_an_exact_route_is_at_the_level_that_was_asked_for() -> None:
+    found = certify(DoubleWell(), level=0.5, key=KEY)
+    assert found.verdict == "exact" and found.log_z.level == 0.5
+    assert found.log_z.hi - found.log_z.lo == pytest.approx(2 * norm.ppf(0.75) * found.log_z.stderr, rel=1e-6)
+
+
+def test_too_few_routes_to_join_end_when_each_is_narrow() -> None:
+    found = sampled(TILTED, routes=["annealing"], base=PATH.base, seconds=600.0, width=0.5)
+    assert found.verdict == "not established" and found.log_z.status is Status.TOO_SHORT and found.seconds < 300
+
+
+@pytest.mark.long
+def test_a_product_with_real_parts() -> None:
+    """Real numbers begin at a Gaussian, whose energy is no part of infinite temperature."""
+    problem = problems.mixed()
+    found = sampled(problem.energy, width=0.2, seconds=120.0)
+    assert found.verdict == "established", str(found)
+    assert abs(float(found.log_z) - problem.log_z) < Z * found.log_z.stderr < 0.3

@@ -145,6 +145,7 @@ class Made:
     side: int
     noise: np.ndarray  # chains 2
     betas: np.ndarray = dataclasses.field(default_factory=lambda: np.array([0.3, 0.6]))
+    status: Status = Status.OK
 
     def replicates(self, fn, betas):
         """Row 0 is of all chains, the others leave one out; noise tilts a curve and lifts it."""
@@ -220,3 +221,20 @@ def test_the_critical_temperature_of_the_square_lattice() -> None:
         estimate = getattr(fit, name)
         assert abs(float(estimate) - truth) < 4 * estimate.stderr < 0.2 * truth, name
     assert max(found.ladders[-1].deviations.values()) < Z
+
+
+def test_what_did_not_mix_establishes_no_transition() -> None:
+    rng, grid = np.random.default_rng(3), np.linspace(0.3, 0.6, 201)
+    members = [Member(side, 3, Made(side, 0.01 * rng.normal(size=(32, 2)))) for side in (8, 16, 32, 64)]
+    members[0].histogram.status = Status.NOT_MIXED
+    found = scaling(members, grid)
+    assert [one.beta.status for one in found.crossings] == [Status.NOT_MIXED, Status.OK, Status.OK]
+    assert found.limit.status is Status.NOT_MIXED and found.collapse.beta_c.evidence is Evidence.NOT_ESTABLISHED
+
+
+def test_an_unknown_power_of_corrections_is_part_of_the_error() -> None:
+    rng, grid = np.random.default_rng(4), np.linspace(0.3, 0.6, 201)
+    members = [Member(side, 3, Made(side, 0.01 * rng.normal(size=(32, 2)))) for side in (8, 16, 32, 64)]
+    known, slow, both = (scaling(members, grid, omegas=omegas).collapse for omegas in ((2.0,), (0.8,), (2.0, 0.8)))
+    change = abs(float(known.nu) - float(slow.nu))
+    assert both.nu.stderr == pytest.approx(np.hypot(known.nu.stderr, change), rel=1e-9) and float(both.nu) == float(known.nu)

@@ -136,3 +136,11 @@ def test_refusals_name_the_remedy():
     with pytest.raises(ValueError, match="low below high"):
         quadrature(Normal(jnp.zeros(1), jnp.ones(1)), low=1, high=-1)
     assert jax.config.jax_enable_x64 is False
+
+
+def test_kaufman_far_below_the_transition() -> None:
+    """All sites alike: log 2 + 2 N K, where sinh 2K has long overflowed."""
+    for coupling in (99.0, 101.0, 1000.0):
+        assert kaufman(4, 5, coupling).value == pytest.approx(math.log(2) + 40 * coupling, rel=1e-14)
+        assert kaufman_energy(4, 5, coupling).value == pytest.approx(-2.0, rel=1e-14)
+        assert kaufman_heat_capacity(4, 5, coupling).value == pytest.approx(0.0, abs=1e-12)

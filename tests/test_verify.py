@@ -261,3 +261,10 @@ def test_the_chapter_lists_them_all() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert chapter(text) == text, "run: python tools/verify_chapter.py"
     assert all(f"`{identity.name}`" in text for identity in IDENTITIES)
+
+
+@pytest.mark.parametrize("relation", ["=", "<=", ">=", "!="])
+def test_what_has_no_finite_error_or_did_not_work_holds_nowhere(relation) -> None:
+    doubted = side(1.0).doubted(Status.LOW_ESS)
+    for bad in (Estimate(1.0, np.inf), doubted):
+        assert not Statement("", bad, side(1.0), relation).holds() and not Statement("", side(1.0), bad, relation).holds()

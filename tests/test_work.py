@@ -302,3 +302,9 @@ class TestCommand:
     def test_help_has_an_example(self) -> None:
         done = CliRunner().invoke(app, ["work", "--help"])
         assert done.exit_code == 0 and "Example: gibbsite work" in done.output
+
+
+def test_work_of_two_values_is_not_near_equilibrium() -> None:
+    """A field of 2 on a free spin, all at once: dF = -log cosh 2 = -1.325, where two cumulants would have -2, without a third one."""
+    work = np.where(np.random.default_rng(0).uniform(size=4096) < 0.5, 2.0, -2.0)
+    assert Work(work, -work).near_equilibrium().status is Status.NOT_CONVERGED

@@ -93,7 +93,8 @@ class UniformBonds(Capability):
 class LevelBonds(Capability):
     """Levels that interact in pairs by one table: `U(x) = sum_b couplings_b table(x_i, x_j) - sum_i alone_i(x_i)`, b = (i, j) of `edges`.
 
-    That is up to a constant. Levels are numbered as the values of the space. Tempering scales couplings and `alone`; a sum loses the view, for tables differ.
+    That is up to a constant. Levels are numbered as the values of the space. Tempering scales couplings and `alone`; a sum loses the
+    view, for tables differ.
     """
 
     edges: Int[Array, "bonds 2"]
@@ -109,7 +110,8 @@ class LevelBonds(Capability):
 class ScalarField(Capability):
     """Real sites on a torus, each in a well and tied to the next: `U(x) = sum_b stiffness (x_i - x_j)^2 + sum_i (m2 x_i^2 + lam x_i^4)`.
 
-    That is up to a constant; b = (i, j) are the bonds of the `grid`. Tempering scales all three numbers; they add in a sum of two fields on one grid.
+    That is up to a constant; b = (i, j) are the bonds of the `grid`. Tempering scales all three numbers; they add in a sum of two fields
+    on one grid.
     """
 
     stiffness: Scalar

@@ -141,6 +141,14 @@ class Estimate:
         above = _hypot(self.hi - self.value, ratio * (other.hi - other.value), 2 * z**2 * covariance)
         return Estimate(value, stderr, value - below, value + above, self.level, ess, status, evidence, sources)
 
+    def at(self, level: float) -> "Estimate":
+        """The same number with its interval at another level: the ends as much farther out as a Gaussian's would be."""
+        if self.level == level:
+            return self
+        ratio = _normal_quantile(level) / _normal_quantile(self.level)
+        ends = [None if None in (self.value, end) else self.value + ratio * (end - self.value) for end in (self.lo, self.hi)]
+        return dataclasses.replace(self, lo=ends[0], hi=ends[1], level=level)
+
     def doubted(self, status: Status) -> "Estimate":
         """The same number, not established for this reason."""
         return dataclasses.replace(self, status=status, evidence=Evidence.NOT_ESTABLISHED)

@@ -47,8 +47,9 @@ class Reweighting:
 
     @property
     def status(self) -> Status:
-        """The most serious status among the free energies: the one that stands first in `Status`."""
-        found = {estimate.status for estimate in self.free_energies}
+        """The most serious status among the free energies: of those without a value, before the others; then as `Status` has them."""
+        lacking = {estimate.status for estimate in self.free_energies if estimate.value is None}
+        found = lacking or {estimate.status for estimate in self.free_energies}
         return next((status for status in Status if status in found - {Status.OK}), Status.OK)
 
     def record(self) -> dict[str, Any]:

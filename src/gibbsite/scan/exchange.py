@@ -1,6 +1,7 @@
 """Replica exchange over a ladder of temperatures, of which every rung is watched: energies and order after every step."""
 
 import dataclasses
+import functools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -41,7 +42,7 @@ class Exchange:
     why: str
     seconds: float
 
-    @property
+    @functools.cached_property
     def taus(self) -> dict[str, Float[np.ndarray, " rungs"]]:
         """Integrated autocorrelation times on each rung, in steps."""
         return {
@@ -49,7 +50,7 @@ class Exchange:
             for name, values in (("energy", self.energies), ("order", self.orders))
         }
 
-    @property
+    @functools.cached_property
     def rhat(self) -> Float[np.ndarray, " rungs"]:
         """The worse split R-hat of energy and order on each rung."""
         return np.maximum(*(np.array([split_rhat(v[:, rung]) for rung in range(len(self.betas))]) for v in (self.energies, self.orders)))

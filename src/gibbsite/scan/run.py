@@ -33,7 +33,7 @@ from gibbsite.scan.exchange import Exchange, check_hot_end, exchange, mover
 from gibbsite.scan.ladder import Ladder
 from gibbsite.scan.range import Range
 from gibbsite.scan.result import Scan
-from gibbsite.scan.scaling import Member, scaling
+from gibbsite.scan.scaling import OMEGA, SLOW, Member, scaling
 from gibbsite.simulate import TARGETS, TargetError
 from gibbsite.simulate.targets import target
 from gibbsite.thermo import MultiHistogram, multi_histogram, smc
@@ -78,7 +78,9 @@ def scan(
         _ladder(side, energy, beta, counts, quiet=quiet, key=key) for (side, energy), key in zip(energies.items(), keys, strict=True)
     ]
     members = [Member(ladder.side, ladder.dim, ladder.histogram) for ladder in ladders]
-    return Scan(name, beta, chains, warmup, draws, tuple(ladders), scaling(members, beta.grid) if len(members) > 1 else None)
+    omegas = (OMEGA,) if all(ladder.exact for ladder in ladders) else (OMEGA, SLOW)  # known of the plain Ising torus alone
+    together = scaling(members, beta.grid, omegas=omegas) if len(members) > 1 else None
+    return Scan(name, beta, chains, warmup, draws, tuple(ladders), together)
 
 
 def sides_of(text: str | None) -> tuple[int, ...]:
@@ -124,8 +126,9 @@ def _ladder(side: int, energy: AbstractEnergy, beta: Range, counts: dict[str, in
     m = made.orders
     histogram = multi_histogram(made.betas, made.energies, {"m": m, "m^2": m**2, "m^4": m**4})
     _check_overlap(histogram, made, beta, side)
-    if histogram.status is Status.OK and np.max(made.rhat) > MIXED:
-        histogram = dataclasses.replace(histogram, status=Status.NOT_MIXED)
+    if histogram.status is Status.OK and not np.max(made.rhat) <= MIXED:
+        doubt = Status.NOT_MIXED if np.all(np.isfinite(made.rhat)) else Status.TOO_SHORT
+        histogram = dataclasses.replace(histogram, status=doubt)
     anchor = _anchor(energy, beta.low, quiet=quiet, key=rising)
     grid = np.clip(beta.grid, made.betas[0], made.betas[-1])  # the ends as they were rounded
     found = curves(histogram, energy.space.size, anchor, grid)

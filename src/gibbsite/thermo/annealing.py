@@ -22,6 +22,7 @@ from gibbsite.core import (
     AbstractPath,
     ArrayLike,
     Estimate,
+    Geometric,
     Normalised,
     Pair,
     Repeat,
@@ -40,6 +41,7 @@ from gibbsite.samplers.progress import chunks
 from gibbsite.thermo.weights import log_mean
 
 ROUNDS = 16  # tuning moves at each time
+FEW, SAME = 8, 1e-3  # draws at which a base is held against the start of its path, and how nearly they must agree
 
 _STEP_SIZES = attrgetter("kernel.kernel.step_size")
 Settle = Literal["own", "next"]
@@ -144,7 +146,7 @@ def anneal(
     if tune and isinstance(kernel, AbstractKernel):
         kernel = tuned(path, kernel, times, tune, jax.random.fold_in(key, PILOT))
     keys = chain_keys(jax.random.fold_in(key, FORWARD), walkers)
-    xs = draw_base(base, keys)
+    xs = begun(path, keys)
     work, positions, acceptance = walk(path, kernel, times, xs, keys, settle, progress or Progress("annealing", len(times)))
     constant = float(need(base, Normalised, "anneal").log_z())
     return Annealing(log_mean(-work) + constant, work, positions, acceptance, kernel, constant)
@@ -210,6 +212,31 @@ def base_of(path: AbstractPath) -> AbstractEnergy:
             f"{type(path).__name__} has no base; annealing needs one with a known constant, such as Geometric(reference(space), energy)."
         )
     return path.base
+
+
+def begun(path: AbstractPath, keys: Key[Array, " walkers"]) -> PyTree:
+    """Exact draws of a path's base, one a walker.
+
+    Raises:
+        TypeError: it has none.
+        ValueError: the base is not the energy of the path at t = 0, from which work is counted.
+    """
+    base = base_of(path)
+    xs = draw_base(base, keys)
+    if not isinstance(path, Geometric):  # which begins at its base by its formula
+        told, there = (np.asarray(a, np.float64) for a in _at_start(path, base, jax.tree.map(lambda a: a[:FEW], xs)))
+        if not np.allclose(told, there, rtol=SAME, atol=SAME):
+            first = int(np.argmax(~np.isclose(told, there, rtol=SAME, atol=SAME)))
+            raise ValueError(
+                f"{type(path).__name__} has a base of energy {told[first]:.6g} where path(0) has {there[first]:.6g}: give as base the "
+                "energy at which the path begins, constant included."
+            )
+    return xs
+
+
+@eqx.filter_jit
+def _at_start(path: AbstractPath, base: AbstractEnergy, xs: PyTree) -> tuple[Array, Array]:
+    return jax.vmap(base)(xs), jax.vmap(path(jnp.zeros(())))(xs)
 
 
 class _Carry(NamedTuple):

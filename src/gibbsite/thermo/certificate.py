@@ -89,6 +89,7 @@ def _line(route: Route, wide: int) -> str:
 
 def judge(routes: tuple[Route, ...], *, level: float, seconds: float) -> Certificate:
     """What the routes establish together."""
+    routes = tuple(dataclasses.replace(route, log_z=route.log_z.at(level)) for route in routes)
     exact = [route for route in routes if route.log_z.evidence is Evidence.EXACT and route.log_z.status is Status.OK]
     if exact:
         return _judge_exact(exact, routes, level, seconds)
@@ -132,7 +133,8 @@ def _judge_exact(exact: list[Route], routes: tuple[Route, ...], level: float, se
         if apart > 6 * math.hypot(other.log_z.stderr, best.log_z.stderr) + ROUNDING * (1 + abs(best.log_z.value)):
             why = f"{best.name} and {other.name} are both exact and differ by {apart:.2g}: one of them is wrong; please report this."
             return _nothing(routes, why, Status.NOT_CONVERGED, None, level, seconds)
-    return Certificate(best.log_z, routes, "exact", f"By {best.name}.{_contradicting(best, routes)}", None, seconds)
+    limits = " Peaks narrower than its mesh would be missed." if best.name == "quadrature" else ""
+    return Certificate(best.log_z, routes, "exact", f"By {best.name}.{limits}{_contradicting(best, routes)}", None, seconds)
 
 
 def _contradicting(best: Route, routes: tuple[Route, ...]) -> str:

@@ -165,10 +165,18 @@ def _sampled(
         if found.disagreeing:
             for course in courses:
                 course.doubt()
-        narrow = found.log_z.value is not None and found.log_z.hi - found.log_z.lo <= width
+        narrow = _narrow(found, width)
         if narrow or now + max(course.ahead for course in _due(courses)) > deadline:
             break
     return list(found.routes)
+
+
+def _narrow(found: Certificate, width: float) -> bool:
+    """Whether the joint interval is as narrow as asked; of too few routes to join, that of each."""
+    if found.log_z.value is None and found.log_z.status is not Status.TOO_SHORT:
+        return False
+    held = [found.log_z] if found.log_z.value is not None else [route.log_z for route in found.routes]
+    return all(part.value is not None and part.hi - part.lo <= width for part in held)
 
 
 @dataclasses.dataclass

@@ -34,7 +34,7 @@ from gibbsite.core.sums import zeros
 from gibbsite.samplers import Progress
 from gibbsite.samplers.checks import check_counts
 from gibbsite.samplers.progress import chunks
-from gibbsite.thermo.annealing import Ladder, base_of, draw_base, kernel_at, tuned
+from gibbsite.thermo.annealing import Ladder, base_of, begun, kernel_at, tuned
 from gibbsite.thermo.length import thermodynamic_length
 from gibbsite.thermo.rules import Rule, gauss
 
@@ -155,7 +155,7 @@ def run_lanes(
 ) -> Lanes:
     """One chain for every entry of `which`, at that node."""
     keys, at = chain_keys(key, len(which)), jnp.asarray(which + 1)
-    states, sums = _led(path, kernel, nodes, at, draw_base(base_of(path), keys), keys, jnp.asarray(warmup))
+    states, sums = _led(path, kernel, nodes, at, begun(path, keys), keys, jnp.asarray(warmup))
     progress.advance(warmup)
     for start, stop in chunks(draws, progress):
         span = jnp.asarray((warmup + start, warmup + stop), jnp.int32)
@@ -230,7 +230,7 @@ def summary(rule: Rule, which: Int[np.ndarray, " lanes"], lanes: Lanes, constant
     parts = (rule.weights * errors) ** 2
     statistical = float(np.sqrt(np.sum(parts)))
     apart, unsure = np.sum((rule.weights - rule.coarse) * slopes), np.sqrt(np.sum(((rule.weights - rule.coarse) * errors) ** 2))
-    quadrature = abs(float(apart)) if abs(apart) > NOISE * unsure else 0.0
+    quadrature = abs(float(apart)) * (1.0 if abs(apart) > NOISE * unsure else rule.share)
     curve = Estimate(slopes, errors, evidence=Evidence.UNBIASED if np.all(np.isfinite(slopes)) else Evidence.NOT_ESTABLISHED)
     value = constant - float(np.sum(rule.weights * slopes))
     found = _estimate(value, parts, number, quadrature, _status(number, slopes, between, within, unadjusted=unadjusted))

@@ -1,6 +1,6 @@
 """From where to anneal an energy: a base that covers it, a path to it, and a kernel that moves along the path."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +11,13 @@ from gibbsite.core import (
     AbstractEnergy,
     AbstractKernel,
     AbstractPath,
+    AbstractSpace,
     Coins,
     Cycle,
     Geometric,
     Latent,
     Normal,
+    Product,
     Reals,
     Tempering,
     as_float,
@@ -47,9 +49,10 @@ class Outset(NamedTuple):
 
 
 def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: Key[Array, ""]) -> Outset:
-    """The base is the one given; else, where the space is finite or compact, its uniform law; hidden units have their own path, from the
-    mean of pilot chains. On the reals pilot chains tell where the law is, and populations, from a Gaussian about them and then from
-    what these found, how much of it is where; the base is a mixture of laws that cover (`cover`) the draws of either.
+    """The base is the one given; else, where the space is finite or compact, its uniform law; on a product with real parts, uniform
+    and Gaussian laws of the parts; hidden units have their own path, from the mean of pilot chains. On the reals pilot chains tell
+    where the law is, and populations, from a Gaussian about them and then from what these found, how much of it is where; the base is
+    a mixture of laws that cover (`cover`) the draws of either.
 
     Raises:
         TypeError: no kernel moves there that accounts for its work.
@@ -61,8 +64,7 @@ def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: K
         field = Coins.like(energy.space, flat).field if two_valued(energy.space) else as_float(flat.mean(axis=0))
         return Outset(latent.path(field), BlockGibbs(), isinstance(energy.space, Reals) and _drifting(xs))
     if not isinstance(energy.space, Reals):
-        path = Tempering(energy, reference(energy.space)) if base is None else Geometric(base, energy)
-        return Outset(path, choose(energy).kernel)
+        return _of_sites(energy, base, key)
     # Steps of all lengths: scales differ from place to place.
     kernel = HMC(as_float(0.1), jnp.ones(energy.space.shape), jitter=as_float(1.0), steps=8)
     first, second, third, fourth = jax.random.split(key, 4)
@@ -82,6 +84,20 @@ def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: K
     return _near(energy, tuned, seen, cover(_even(crowd, orders[1])))
 
 
+def _of_sites(energy: AbstractEnergy, base: AbstractEnergy | None, key: Key[Array, ""]) -> Outset:
+    """Off the reals alone: by the temperature, where infinite temperature is a law, else from the base."""
+    unbounded = _real_parts(energy.space)
+    whole: AbstractPath = Geometric(base or reference(energy.space), energy)
+    path = Tempering(energy, reference(energy.space)) if base is None and not any(unbounded) else whole
+    runaway = any(unbounded) and any(_drifting(xs) for xs, real in zip(_pilot(energy, key), unbounded, strict=True) if real)
+    return Outset(path, choose(path(as_float(0.5))).kernel, runaway)
+
+
+def _real_parts(space: AbstractSpace) -> list[bool]:
+    """Of a product, which parts are unbounded."""
+    return [isinstance(part, Reals) for part in space.parts] if isinstance(space, Product) else [False]
+
+
 def _near(energy: AbstractEnergy, tuned: AbstractKernel, *laws: AbstractEnergy) -> Outset:
     """From a mixture of laws, whose draws are proposals on the way as well: what no slope leads to, they do."""
     law = LawMixture(laws, jnp.full(len(laws), 1 / len(laws)))
@@ -95,9 +111,10 @@ def _even(crowd: Population, key: Key[Array, ""]) -> Float[np.ndarray, "n *x"]:
     return np.asarray(crowd.positions, np.float64)[np.asarray(jax.random.permutation(order, chosen))]
 
 
-def _pilot(energy: AbstractEnergy, key: Key[Array, ""]) -> Float[np.ndarray, "chains n *x"]:
+def _pilot(energy: AbstractEnergy, key: Key[Array, ""]) -> Any:
+    """Draws `chains n *x`, of a product those of each part."""
     run = sample("auto", energy, chains=CHAINS, draws=DRAWS, keep=KEEP, progress=Silent(), key=key)
-    return np.asarray(run.samples, np.float64)
+    return jax.tree.map(lambda xs: np.asarray(xs, np.float64), run.samples)
 
 
 def _drifting(xs: Float[np.ndarray, "chains n *x"]) -> bool:

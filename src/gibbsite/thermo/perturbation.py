@@ -19,9 +19,11 @@ def exponential_average(work: ArrayLike) -> Estimate:
     """`log(Z_1 / Z_0) = log E_0[exp(-work)]` (Zwanzig 1954; Jarzynski 1997), a lower bound in expectation.
 
     Its status says where the error bar means nothing: LOW_ESS where few samples carry the mean, INFINITE_VARIANCE where
-    the tail of the weights is too heavy for a variance, as between harmonic wells k_0 > 2 k_1.
+    the tail of the weights is too heavy for a variance, as between harmonic wells k_0 > 2 k_1; CONSTANT where all work is one number.
     """
-    return log_mean(-_as_work(work, "work"))
+    array = _as_work(work, "work")
+    found = log_mean(-array)
+    return found.doubted(Status.CONSTANT) if _one_number(array) and found.status is Status.OK else found
 
 
 def bar(forward_work: ArrayLike, reverse_work: ArrayLike) -> Estimate:
@@ -30,7 +32,8 @@ def bar(forward_work: ArrayLike, reverse_work: ArrayLike) -> Estimate:
     With m = log(n_0 / n_1) and f(w) = 1 / (1 + e^w), the root in F of
     `sum_0 f(m + w_0 - F) = sum_1 f(-m + w_1 + F)` is the free-energy difference; the maximum-likelihood derivation is
     that of Shirts et al. (PRL 91, 2003). The variance is sum_i (<f^2>_i / <f>_i^2 - 1) / n_i. Both sides of the equation
-    count the samples that the two states share: with less than one, nothing is established.
+    count the samples that the two states share: with less than one, nothing is established. Where all work is one number, either way,
+    the error is not known (CONSTANT).
     """
     forward, reverse = _as_work(forward_work, "forward_work"), _as_work(reverse_work, "reverse_work")
     works = np.concatenate([forward, reverse])
@@ -44,6 +47,8 @@ def bar(forward_work: ArrayLike, reverse_work: ArrayLike) -> Estimate:
     # <f^2> / <f>^2 - 1 over n is sum f^2 / (sum f)^2 - 1 / n.
     variance = sum(math.exp(log_sum_exp(2 * a) - 2 * log_sum_exp(a)) - 1 / len(a) for a in logs)
     status = Status.OK if 2 * shared >= ENOUGH else Status.LOW_ESS
+    if _one_number(forward) and _one_number(reverse):
+        return Estimate(-difference, 0.0, ess=2 * shared).doubted(Status.CONSTANT)
     return Estimate(-difference, math.sqrt(max(variance, 0.0)), ess=2 * shared, status=status, evidence=Evidence.INTERVAL)
 
 
@@ -52,6 +57,10 @@ def _as_work(work: ArrayLike, name: str) -> Float[np.ndarray, " n"]:
     if array.ndim != 1 or array.size < 2:
         raise ValueError(f"{name} has shape {array.shape}; give one work value per sample, at least two.")
     return array
+
+
+def _one_number(work: Float[np.ndarray, " n"]) -> bool:
+    return bool(np.ptp(work) <= 1e-12 * abs(work[0]))
 
 
 def _nothing(status: Status) -> Estimate:

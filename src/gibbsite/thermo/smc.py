@@ -37,7 +37,7 @@ from gibbsite.core import (
 )
 from gibbsite.core.keys import POPULATION, RESAMPLING, chain_keys, step_keys
 from gibbsite.samplers import Progress
-from gibbsite.thermo.annealing import Ladder, base_of, check_kernel, draw_base, increasing
+from gibbsite.thermo.annealing import Ladder, base_of, begun, check_kernel, increasing
 from gibbsite.thermo.families import Books, held, shares
 from gibbsite.thermo.resampling import Rule, systematic
 
@@ -123,7 +123,7 @@ def smc(
     need(base, Sampleable, "smc")
     constant = float(need(base, Normalised, "smc").log_z())
     own = jax.random.fold_in(key, POPULATION)
-    cloud = _Cloud(draw_base(base, chain_keys(own, walkers)), jnp.zeros(walkers), jnp.arange(walkers))
+    cloud = _Cloud(begun(path, chain_keys(own, walkers)), jnp.zeros(walkers), jnp.arange(walkers))
     with progress or Progress("along the path", PERCENT) as shown:
         carry, books, used = _walk(path, kernel, rule, given, _begun(kernel, cloud, tune=tune), most, shown, own)
     fixed = given is not None and carry.adapt is None

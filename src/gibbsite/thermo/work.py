@@ -16,7 +16,7 @@ from gibbsite.thermo.crossing import Crossing, crossing
 from gibbsite.thermo.perturbation import bar, exponential_average
 
 ROUNDING = 1e-7  # nats: errors below it are those of sums, not of samples
-SKEWED = 4.0  # errors by which the third cumulant may differ from 0
+SKEWED = 4.0  # errors by which the third and fourth cumulants may differ from 0
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -67,8 +67,9 @@ class Work:
     def near_equilibrium(self) -> Estimate:
         """`dF = <W> - Var W / 2`, the fluctuation-dissipation relation: exact for Gaussian work, and in the limit of slow protocols.
 
-        It is NOT_CONVERGED, and not established, where the next term of the series, a sixth of the third cumulant, is not zero by more than
-        4 of its errors (Hermans, J. Phys. Chem. 95, 1991; Jarzynski 1997).
+        It is NOT_CONVERGED, and not established, where one of the next two terms of the series, a sixth of the third cumulant and a
+        twenty-fourth of the fourth, is not zero by more than 4 of its errors (Hermans, J. Phys. Chem. 95, 1991; Jarzynski 1997). Symmetric
+        work has no third one.
         """
         return self._own(_two_cumulants(self.forward))
 
@@ -127,7 +128,9 @@ def _spread(value: float, terms: Float[np.ndarray, " n"]) -> Estimate:
 
 
 def _two_cumulants(work: Float[np.ndarray, " n"]) -> Estimate:
-    """`k1 - k2 / 2`; its influence is `w - (w^2 - k2) / 2` of centred work, that of the third cumulant `w^3 - k3 - 3 k2 w`."""
+    """`k1 - k2 / 2`; its influence is `w - (w^2 - k2) / 2` of centred work, that of the third cumulant `w^3 - k3 - 3 k2 w`, and that of
+    the fourth, `m4 - 3 k2^2`, but for a constant `w^4 - 6 k2 w^2 - 4 k3 w`.
+    """
     if not np.all(np.isfinite(work)):
         return _nothing(Status.NON_FINITE)
     n, w = len(work), work - work.mean()
@@ -135,8 +138,10 @@ def _two_cumulants(work: Float[np.ndarray, " n"]) -> Estimate:
     found = _spread(float(work.mean()) - k2 / 2, w - (w**2 - k2) / 2)
     if found.status is not Status.OK:
         return found
-    skewed = abs(k3) > SKEWED * float(np.std(w**3 - 3 * k2 * w)) / math.sqrt(n)
-    return found.doubted(Status.NOT_CONVERGED) if skewed else dataclasses.replace(found, evidence=Evidence.INTERVAL)
+    k4 = float(np.mean(w**4)) - 3 * k2**2
+    influences = w**3 - 3 * k2 * w, w**4 - 6 * k2 * w**2 - 4 * k3 * w
+    far = [abs(k) > SKEWED * float(np.std(influence)) / math.sqrt(n) for k, influence in zip((k3, k4), influences, strict=True)]
+    return found.doubted(Status.NOT_CONVERGED) if any(far) else dataclasses.replace(found, evidence=Evidence.INTERVAL)
 
 
 def _dissipated(there: Float[np.ndarray, " n"], back: Float[np.ndarray, " m"]) -> Estimate:

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from gibbsite.core import Estimate
+from gibbsite.core import Estimate, Status
 
 MULTIPLE = 5.6  # of the stated error: of a Gaussian one, false alarms of 2 in 10^8
 
@@ -54,8 +54,10 @@ class Statement(NamedTuple):
         return np.asarray(MULTIPLE * np.hypot(_numbers(self.left.stderr), _numbers(self.right.stderr)))
 
     def holds(self) -> bool:
-        """At every point; what is not a number holds nowhere."""
+        """At every point; what is not a number, has no finite error, or did not work, holds nowhere."""
         gap, tolerance = self.gap(), self.tolerance()
+        if not np.all(np.isfinite(tolerance)) or any(side.status is not Status.OK for side in (self.left, self.right)):
+            return False
         met = {"=": np.abs(gap) <= tolerance, "<=": gap <= tolerance, ">=": gap >= -tolerance, "!=": np.abs(gap) > tolerance}
         return bool(np.all(met[self.relation]))
 
