@@ -11,6 +11,7 @@ import pytest
 from registry.twins import Impatient, NoShadow, SelfReversed, Site, not_a_number
 
 from gibbsite.core import (
+    Coins,
     Cycle,
     Estimate,
     Evidence,
@@ -18,8 +19,10 @@ from gibbsite.core import (
     Linear,
     Normal,
     Repeat,
+    Spins,
     Status,
     Tempering,
+    Trajectory,
     as_float,
     draw,
     reference,
@@ -30,7 +33,7 @@ from gibbsite.samplers import MALA, ULA, Gibbs, ParallelTempering, sample
 from gibbsite.testing.crooks import TwoSpins, check_crooks, spins
 from gibbsite.testing.estimator import check_coverage
 from gibbsite.testing.law import LawViolation
-from gibbsite.thermo import Annealing, Ladder, anneal, anneal_reverse, bar, exponential_average, log_mean
+from gibbsite.thermo import Annealing, Ladder, anneal, anneal_reverse, bar, exponential_average, kaufman, log_mean
 
 KEY = jax.random.key(20240613)
 K_C = math.log(1 + math.sqrt(2)) / 2
@@ -298,3 +301,22 @@ def test_a_path_begins_at_its_base() -> None:
     path = Linear(Normal([0.0], [1.0]), Normal([1.0], [1.0]), Normal([2.0], [0.5]))
     with pytest.raises(ValueError, match=r"Linear has a base of energy .* where path\(0\) has"):
         anneal(path, MALA(0.1), walkers=16, times=schedule(4), key=jax.random.key(0))
+
+
+def test_a_trajectory_passes_its_snapshots_and_recovers_log_z() -> None:
+    """Turned on unevenly, as training does; of two snapshots it is the straight line."""
+    base, x = Coins(Spins((4, 4)), 0.0), jnp.where(jax.random.bernoulli(jax.random.key(3), 0.4, (4, 4)), 1.0, -1.0)
+    couplings = (0.0, 0.3, 0.1, 0.4)
+    path = Trajectory(base, [Ising(4, k) for k in couplings])
+    for k, coupling in enumerate(couplings):
+        assert float(path(as_float(k / 3))(x)) == pytest.approx(float(Ising(4, coupling)(x)), abs=1e-5)
+    straight, line = Trajectory(base, [Ising(4, 0.0), Ising(4, 0.4)]), Linear(base, Ising(4, 0.0), Ising(4, 0.4))
+    assert float(straight(as_float(0.3))(x)) == pytest.approx(float(line(as_float(0.3))(x)), rel=1e-6)
+    found = anneal(path, Gibbs(), walkers=2048, times=schedule(24), key=jax.random.key(4)).log_z
+    assert abs(found.value - kaufman(4, 4, 0.4).value) < 5.6 * found.stderr < 0.3
+
+
+@pytest.mark.parametrize("snapshots", [[Ising(4, 0.1)], [Ising(4, 0.1), Ising(5, 0.1)]], ids=["one", "of two sizes"])
+def test_a_trajectory_needs_two_snapshots_of_one_energy(snapshots) -> None:
+    with pytest.raises(ValueError, match="Trajectory has"):
+        Trajectory(Coins(Spins((4, 4)), 0.0), snapshots)

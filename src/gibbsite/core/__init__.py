@@ -29,7 +29,7 @@ from gibbsite.core.minibatches import Minibatches
 from gibbsite.core.model import AbstractModel, Over
 from gibbsite.core.objective import AbstractObjective
 from gibbsite.core.observer import BATCHES, AbstractObserver, Diagnosis, Histogram, Mean, Moments, diagnose
-from gibbsite.core.path import AbstractPath, Geometric, Linear, Tempering, schedule
+from gibbsite.core.path import AbstractPath, Geometric, Linear, Tempering, Trajectory, schedule
 from gibbsite.core.pushforward import Pushforward
 from gibbsite.core.reference import Coins, Dice, Normal, Uniform, reference
 from gibbsite.core.slope import Slope
@@ -114,6 +114,7 @@ __all__ = [
     "Tempered",
     "Tempering",
     "Torus",
+    "Trajectory",
     "Uniform",
     "UniformBonds",
     "as_float",
