@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from gibbsite.cli import app
 from gibbsite.core import Callable, Estimate, Evidence, Geometric, Normal, Reals, Status, Tempered, as_float
-from gibbsite.energies import BinaryRBM, DoubleWell, Gaussian, Ising, ManyWell
+from gibbsite.energies import BinaryRBM, DoubleWell, Funnel, Gaussian, Ising, ManyWell, Phi4
 from gibbsite.samplers import MALA, ULA, Silent
 from gibbsite.testing import LawViolation, check_coverage, problems
 from gibbsite.thermo import Certificate, Route, certify, kaufman, stepping_stones
@@ -66,6 +66,7 @@ class TestStones:
         found = [stones(works(key), 0.0).log_z for key in jax.random.split(KEY, 2000)]
         inside = np.mean([e.lo <= 0.7 <= e.hi for e in found])
         assert abs(inside - 0.95) < Z * math.sqrt(0.95 * 0.05 / 2000)
+        assert np.median([e.ess for e in found]) == pytest.approx(np.prod(works(KEY).below.shape[:2]), rel=0.2)  # draws are independent
         actual = np.std([e.value for e in found])
         stated = math.sqrt(np.mean([e.stderr**2 for e in found]))
         assert stated == pytest.approx(actual, rel=0.1)  # the actual one is known to 1.6 %
@@ -236,6 +237,19 @@ class TestCertify:
         found = sampled(ManyWell(), width=0.05)
         assert found.verdict == "established"
         assert abs(found.log_z.value - MANY_WELL) <= min(0.02, Z * found.log_z.stderr)
+
+    @pytest.mark.long
+    def test_a_funnel(self) -> None:
+        """Its neck is e^9 times as narrow as its mouth: few draws are there, and weights are of heavy tail."""
+        found = sampled(Funnel(), width=0.02, seconds=240.0)
+        assert found.verdict == "established"
+        assert abs(found.log_z.value) <= min(0.02, Z * found.log_z.stderr)
+
+    @pytest.mark.long
+    def test_a_field_with_two_phases(self) -> None:
+        """No exact value is known here: three routes must agree within 0.1."""
+        found = sampled(Phi4(14, -4.75, 5.1), width=0.1, seconds=400.0)
+        assert found.verdict == "established" and found.log_z.hi - found.log_z.lo <= 0.1
 
     def test_doubt_doubles_the_effort(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Stones that mix with four times the draws: the rounds before that do not count."""

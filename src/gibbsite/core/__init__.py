@@ -20,6 +20,7 @@ from gibbsite.core.energy import (
     draw,
     log_prob,
     need,
+    offers,
 )
 from gibbsite.core.estimate import Z95, Estimate, Evidence, Status, concise, exact
 from gibbsite.core.info import Info, no_work
@@ -131,6 +132,7 @@ __all__ = [
     "need",
     "no_bonds",
     "no_work",
+    "offers",
     "reference",
     "require",
     "schedule",

@@ -169,6 +169,11 @@ def capability(energy: AbstractEnergy, kind: type[C]) -> C | None:
     return next((view for view in energy.views() if isinstance(view, kind)), None)
 
 
+def offers(energy: AbstractEnergy, kind: type[Capability]) -> bool:
+    """Whether the energy has a view of this kind; the arrays of its views are not computed."""
+    return eqx.filter_eval_shape(lambda e: capability(e, kind), energy) is not None
+
+
 def need(energy: AbstractEnergy, kind: type[C], user: str) -> C:
     """The view, or a TypeError that names the energy, the capability and who needs it."""
     view = capability(energy, kind)

@@ -11,7 +11,6 @@ from gibbsite.core import (
     AbstractEnergy,
     AbstractKernel,
     Box,
-    Capability,
     Conditionals,
     Copied,
     Cycle,
@@ -22,10 +21,10 @@ from gibbsite.core import (
     Reals,
     Torus,
     as_float,
-    capability,
     conditional,
     discrete,
     need,
+    offers,
 )
 from gibbsite.samplers.chees import AdaptiveHMC
 from gibbsite.samplers.cluster import SwendsenWang
@@ -60,17 +59,17 @@ def choose(energy: AbstractEnergy) -> Choice:
     Raises:
         TypeError: no kernel moves on the space of this energy.
     """
-    if _offers(energy, Copied):
+    if offers(energy, Copied):
         one = choose(need(energy, Copied, "auto").one)
         if one.kernel.adaptation() is None and not one.kernel.has_memory:
             return Choice(Each(one.kernel), f"each copy moves by itself, for {one.why}", one.chains)
-    if _offers(energy, Latent):
+    if offers(energy, Latent):
         return Choice(BlockGibbs(), "hidden units are drawn exactly, layer by layer")
-    if _offers(energy, Conditionals):
+    if offers(energy, Conditionals):
         if _attract(energy):
             return Choice(Cycle((Gibbs(), SwendsenWang())), "every bond favours equal sites, so that clusters may turn as a whole")
         return Choice(Gibbs(), "sites are drawn from their exact conditionals")
-    if _offers(energy, LocalFields):
+    if offers(energy, LocalFields):
         return Choice(Cycle((RotorHeatBath(), Overrelaxation())), "rotors are drawn from, and turned about, the fields that they see")
     if discrete(energy.space):
         return Choice(GibbsWithGradients(), "no conditionals are known, so flips are chosen by the gradient")
@@ -95,14 +94,9 @@ def _part_by_part(energy: AbstractEnergy, space: Product) -> Choice:
     return Choice(PerPart(tuple(choice.kernel for choice in each)), f"each part moves at given others, {why}", chains)
 
 
-def _offers(energy: AbstractEnergy, kind: type[Capability]) -> bool:
-    """Whether there is such a view, whose arrays are not computed."""
-    return eqx.filter_eval_shape(lambda e: capability(e, kind), energy) is not None
-
-
 def _attract(energy: AbstractEnergy) -> bool:
     """Whether there are bonds, and none that favours unequal sites."""
-    if not _offers(energy, Pairwise):
+    if not offers(energy, Pairwise):
         return False
     gaps = np.asarray(eqx.filter_jit(lambda e: need(e, Pairwise, "auto").gaps)(energy))
     return len(gaps) > 0 and bool(np.all(gaps >= 0))

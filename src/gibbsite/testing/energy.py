@@ -32,6 +32,7 @@ from gibbsite.core import (
     capability,
     draw,
     need,
+    offers,
     reference,
     two_valued,
     values,
@@ -83,9 +84,9 @@ def check_part(
     check_views(energy, xs, key=slope)
     if (marginal := capability(energy, Marginal)) is not None:
         check_part(marginal.guess(jax.tree.map(lambda a: a[0], xs[0])), points=points, draws=draws, box=box, key=rest)
-    if capability(energy, Normalised) is not None:
+    if offers(energy, Normalised):
         check_log_z(energy, box)
-    if capability(energy, Sampleable) is not None:
+    if offers(energy, Sampleable):
         check_draws(energy, draws, key=rest)
 
 
@@ -95,7 +96,7 @@ def _draws(energy: AbstractEnergy, n: int, *, key: Key[Array, ""]) -> PyTree:
 
 def _points(energy: AbstractEnergy, n: int, *, key: Key[Array, ""]) -> PyTree:
     """Where the energy must be finite: its own draws, or those of the reference law where it has none."""
-    return _draws(energy if capability(energy, Sampleable) is not None else reference(energy.space), n, key=key)
+    return _draws(energy if offers(energy, Sampleable) else reference(energy.space), n, key=key)
 
 
 def check_value(energy: AbstractEnergy, xs: PyTree) -> None:
@@ -342,11 +343,11 @@ def check_forwarding(energy: AbstractEnergy, *, points: int = 32, draws: int = 2
         forms.append((scaled, truth + energy.space.size * np.log(2.0), 0.25 + 2 * xs))
     for form, expected, at in forms:
         bounded(name_of(form), "value against its formula", np.asarray(energies_of(form, at) - expected), rounding(expected))
-        if isinstance(form, Tempered) and capability(energy, Marginal) is not None and capability(form, Marginal) is None:
+        if isinstance(form, Tempered) and offers(energy, Marginal) and not offers(form, Marginal):
             raise LawViolation(f"{name_of(form)}: the guess of hidden variables of {name_of(energy)} is lost.")
         if isinstance(form, Tempered | Sum):
             kept = SITES if isinstance(form, Tempered) else ADDED
-            lost = [view.__name__ for view in kept if capability(energy, view) is not None and capability(form, view) is None]
+            lost = [view.__name__ for view in kept if offers(energy, view) and not offers(form, view)]
             if lost:
                 raise LawViolation(f"{name_of(form)}: {', '.join(lost)} of {name_of(energy)} are lost.")
             check_sites(form, xs)
@@ -356,17 +357,13 @@ def check_forwarding(energy: AbstractEnergy, *, points: int = 32, draws: int = 2
 
 
 def _check_rescaled(energy: AbstractEnergy, form: AbstractEnergy, xs: Array, draws: int, *, key: Key[Array, ""]) -> None:
-    missing = {
-        k.__name__
-        for k in (Normalised, Sampleable, Latent, Pushforward)
-        if capability(energy, k) is not None and capability(form, k) is None
-    }
+    missing = {k.__name__ for k in (Normalised, Sampleable, Latent, Pushforward) if offers(energy, k) and not offers(form, k)}
     if missing:
         raise LawViolation(f"{name_of(form)}: lost {', '.join(sorted(missing))} of {name_of(energy)}.")
     if (view := capability(form, Normalised)) is not None:
         shift = view.log_z() - need(energy, Normalised, "check_energy").log_z()
         bounded(name_of(form), "log_z against that in standard units", np.asarray(shift), rounding(view.log_z()))
-    if capability(form, Sampleable) is not None:
+    if offers(form, Sampleable):
         check_draws(form, draws, key=key)
     check_views(form, xs, key=key)
     if (latent := capability(form, Latent)) is not None:

@@ -19,6 +19,7 @@ from gibbsite.core import (
     as_float,
     capability,
     need,
+    offers,
     values,
 )
 from gibbsite.testing.law import LawViolation, bounded, energies_of, name_of, rounding
@@ -49,7 +50,7 @@ def check_copies(energy: AbstractEnergy, xs: PyTree) -> None:
 
 def check_given(energy: AbstractEnergy, xs: PyTree) -> None:
     """The energy of a part at given others changes with it as the whole does; so it is for the energy tempered, and added to itself."""
-    if capability(energy, Parts) is None:
+    if not offers(energy, Parts):
         return
     one, two = (jax.tree.map(lambda a: a[: len(a) // 2], xs), jax.tree.map(lambda a: a[len(a) // 2 :], xs))
     for form in (energy, Tempered(energy, as_float(0.7)), Sum(energy, energy)):

@@ -83,14 +83,24 @@ def stones(run: Exchange, constant: float) -> Stones:
         nothing = Estimate(None, None, status=Status.NON_FINITE, evidence=Evidence.NOT_ESTABLISHED)
         return Stones(nothing, unknown, unknown, unknown, run)
     differences = _differences(run)
-    overlap = np.exp(_logs(run, differences)).mean(axis=(0, 1, 2))
-    totals = constant - _replicates(run, differences).sum(axis=1)
+    shares = np.exp(_logs(run, differences))
+    overlap, rows = shares.mean(axis=(0, 1, 2)), _replicates(run, differences)
+    totals = constant - rows.sum(axis=1)
     rhat = np.maximum(split_rhat(_bounded(run.below)), split_rhat(run.above))
     value, stderr = float(totals[0]), float(standard_error(totals))
     half = student(LEVEL, len(run.below) - 1) * stderr
-    found = Estimate(value, stderr, value - half, value + half, LEVEL, evidence=Evidence.INTERVAL)
+    ess = _effective(shares, np.asarray(standard_error(rows)))
+    found = Estimate(value, stderr, value - half, value + half, LEVEL, ess, evidence=Evidence.INTERVAL)
     status = Status.UNADJUSTED if run.unadjusted else _status(overlap, rhat)
     return Stones(found if status is Status.OK else found.doubted(status), -differences, overlap, rhat, run)
+
+
+def _effective(shares: Float[np.ndarray, "2 populations draws pairs"], errors: Float[np.ndarray, " pairs"]) -> float:
+    """Of the worst pair, how many independent draws of either neighbour would give its error: Bennett's variance of one over that."""
+    one = np.sum(np.mean(shares**2, axis=(1, 2)) / np.mean(shares, axis=(1, 2)) ** 2 - 1, axis=0)
+    made = float(np.prod(shares.shape[1:3]))
+    known = errors > 0
+    return float(np.min(np.where(known, one / np.where(known, errors, 1.0) ** 2, made)))
 
 
 def _status(overlap: np.ndarray, rhat: np.ndarray) -> Status:
