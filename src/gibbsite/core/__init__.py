@@ -1,7 +1,7 @@
 """The vocabulary: spaces, energies, paths, kernels, observers, objectives, models and estimates."""
 
 from gibbsite.core.adaptation import AbstractAdaptation
-from gibbsite.core.bonds import Grid, LevelBonds, LocalFields, Neighbours, Pairwise, ScalarField, UniformBonds, no_bonds
+from gibbsite.core.bonds import AllNeighbours, Grid, LevelBonds, LocalFields, Neighbours, Pairwise, ScalarField, UniformBonds, no_bonds
 from gibbsite.core.compose import Cycle, Mixture, Repeat
 from gibbsite.core.copied import Copied
 from gibbsite.core.energy import (
@@ -65,6 +65,7 @@ __all__ = [
     "AbstractObserver",
     "AbstractPath",
     "AbstractSpace",
+    "AllNeighbours",
     "ArrayLike",
     "Binary",
     "Box",

@@ -143,13 +143,26 @@ class Neighbours(Capability):
     blocks: Int[Array, "blocks largest"]
 
     def tempered(self, beta: Scalar) -> "Neighbours":
-        return Neighbours(self.near, beta * self.weights, beta * self.alone, self.blocks)
+        return type(self)(self.near, beta * self.weights, beta * self.alone, self.blocks)
 
     def around(self, x: Float[Array, "rows *copies"], sites: Int[Array, " n"]) -> Float[Array, "n *copies"]:
         """The weighted sum of neighbours of some sites, written out: row after row of copies is then read side by side."""
         over = (slice(None), *(None,) * (x.ndim - 1))
         near, weights = self.near[sites], self.weights[sites]
         return sum((weights[:, k][over] * x[near[:, k]] for k in range(near.shape[1])), jnp.zeros((len(sites), *x.shape[1:])))
+
+
+class AllNeighbours(Neighbours):
+    """Every site is a neighbour of every other: `weights` is the matrix of all, one site a block, and no list is read."""
+
+    @classmethod
+    def of(cls, weights: Float[Array, "sites sites"], alone: Float[Array, " sites"]) -> "AllNeighbours":
+        sites = len(weights)
+        near = jnp.broadcast_to(jnp.arange(sites + 1), (sites + 1, sites + 1))
+        return cls(near, jnp.pad(weights, (0, 1)), jnp.append(alone, 0.0), jnp.arange(sites)[:, None])
+
+    def around(self, x: Float[Array, "rows *copies"], sites: Int[Array, " n"]) -> Float[Array, "n *copies"]:
+        return self.weights[sites] @ x
 
 
 class LocalFields(Capability):

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from gibbsite.core import (
     AbstractEnergy,
+    AllNeighbours,
     ArrayLike,
     Binary,
     Capability,
@@ -104,7 +105,13 @@ class DenseBoltzmannMachine(AbstractEnergy):
     def views(self) -> tuple[Capability, ...]:
         edges = jnp.stack(jnp.triu_indices(self.space.size, 1), axis=1)
         blocks = jnp.eye(self.space.size).reshape(-1, *self.space.shape)
-        return (Conditionals(self.logits, blocks), _pairwise(self, edges, self.couplings[edges[:, 0], edges[:, 1]]))
+        bonds = _pairwise(self, edges, self.couplings[edges[:, 0], edges[:, 1]])
+        return (Conditionals(self.logits, blocks), bonds, self._listed())
+
+    def _listed(self) -> AllNeighbours:
+        low, high = values(self.space)
+        others = self.couplings - jnp.diag(jnp.diagonal(self.couplings))
+        return AllNeighbours.of((high - low) * others, (high - low) * jnp.ravel(self.fields))
 
     def logits(self, x: Float[Array, "*x"]) -> Float[Array, "*x"]:
         """`log p(high | rest) - log p(low | rest)` at every site."""
