@@ -68,14 +68,14 @@ class Sampleable(Capability):
 
 
 class Start(Capability):
-    """Where chains may be born, if draws of the reference law are no place to be: `sample(key=key)` gives one `x`, of whatever law."""
+    """Where chains may be born, if draws of the reference law are no place to be: `sample(key=key)` gives one `x`, of whatever law.
+
+    A sum keeps that of either term.
+    """
 
     sample: Function[..., PyTree]
 
     def tempered(self, beta: Scalar) -> "Start":
-        return self
-
-    def plus(self, other: Any) -> "Start":
         return self
 
 

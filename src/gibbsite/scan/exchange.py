@@ -25,7 +25,7 @@ CHUNK = 32  # steps whose numbers are brought to the host at once
 
 
 @dataclasses.dataclass(frozen=True)
-class Exchange:
+class Rungs:
     """What a ladder of `rungs` did in `chains` independent populations.
 
     `energies` are untempered, `orders` the lengths of the order parameter; `swaps` is the probability of an exchange of each pair of
@@ -84,7 +84,7 @@ def exchange(
     draws: int,
     progress: bool,
     key: Key[Array, ""],
-) -> Exchange:
+) -> Rungs:
     """Runs `chains` populations, each of one replica a temperature, and writes down what they do.
 
     Raises:
@@ -101,7 +101,7 @@ def exchange(
     energies, orders = (np.concatenate([getattr(group, name) for group in ran]) for name in ("energies", "orders"))
     swaps, accepted = (sum(getattr(group, name) for group in ran) / (draws * chains) for name in ("swaps", "accepted"))
     trips = sum(group.trips for group in ran)
-    return Exchange(ran[0].betas, energies, orders, swaps, accepted, trips, name_of(inner), why, time.perf_counter() - begun)
+    return Rungs(ran[0].betas, energies, orders, swaps, accepted, trips, name_of(inner), why, time.perf_counter() - begun)
 
 
 class _Group(NamedTuple):

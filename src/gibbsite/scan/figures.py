@@ -11,7 +11,7 @@ from gibbsite.compare.chart import Chart, Figure
 from gibbsite.compare.marks import AbstractMark, Dots, Palette, Style, style
 from gibbsite.core import Estimate
 from gibbsite.scan.curves import TITLES, Curves
-from gibbsite.scan.ladder import Ladder
+from gibbsite.scan.one_size import OneSize
 from gibbsite.scan.scaling import Collapse, Scaling
 
 EXACT = Style("ink", "o", (3, 1.5))
@@ -39,21 +39,21 @@ class Band(AbstractMark):
             yield self.label, x, x, x, y, y - error, y + error
 
 
-def figures(ladders: Sequence[Ladder], scaling: Scaling | None) -> list[Figure]:
+def figures(ladders: Sequence[OneSize], scaling: Scaling | None) -> list[Figure]:
     """All of a scan, those without content left out."""
     limit = None if scaling is None else scaling.limit
     made = [observables(ladders, limit), replicas(ladders)]
     return made if scaling is None or limit is None else [*made, sizes(ladders, limit, scaling.collapse)]
 
 
-def observables(ladders: Sequence[Ladder], limit: Estimate | None) -> Figure:
+def observables(ladders: Sequence[OneSize], limit: Estimate | None) -> Figure:
     """Every observable against beta."""
     names = [name for name in TITLES if all(name in ladder.fine.estimates for ladder in ladders)]
     text = "Bands are one standard error; dots are the temperatures of the runs; dashes are exact, where there is a formula."
     return Figure("curves", "Observables", text, tuple(_observable(ladders, name, limit) for name in names))
 
 
-def _observable(ladders: Sequence[Ladder], name: str, limit: Estimate | None) -> Chart:
+def _observable(ladders: Sequence[OneSize], name: str, limit: Estimate | None) -> Chart:
     marks: list[AbstractMark] = []
     for place, ladder in enumerate(ladders):
         marks += _marks(ladder, name, style(place))
@@ -64,7 +64,7 @@ def _observable(ladders: Sequence[Ladder], name: str, limit: Estimate | None) ->
     return Chart(name, f"{TITLES[name]} against beta", tuple(marks), "beta", name, TITLES[name], line=line, size=WIDE, legend=name == "u")
 
 
-def _marks(ladder: Ladder, name: str, look: Style) -> list[AbstractMark]:
+def _marks(ladder: OneSize, name: str, look: Style) -> list[AbstractMark]:
     fine, runs = ladder.fine.estimates[name], ladder.runs.estimates[name]
     if fine.value is None:
         return []
@@ -73,7 +73,7 @@ def _marks(ladder: Ladder, name: str, look: Style) -> list[AbstractMark]:
     return [Band(ladder.name, whole, ladder.fine.betas, fine.value, fine.stderr), dots]
 
 
-def replicas(ladders: Sequence[Ladder]) -> Figure:
+def replicas(ladders: Sequence[OneSize]) -> Figure:
     """Exchange and memory along the ladder."""
     swaps, energies, orders = [], [], []
     for place, ladder in enumerate(ladders):
@@ -92,14 +92,14 @@ def replicas(ladders: Sequence[Ladder]) -> Figure:
     return Figure("replicas", "Replicas", "What moved, and how long it was remembered.", tuple(low))
 
 
-def sizes(ladders: Sequence[Ladder], limit: Estimate, fit: Collapse | None) -> Figure:
+def sizes(ladders: Sequence[OneSize], limit: Estimate, fit: Collapse | None) -> Figure:
     """Crossings of the Binder cumulants, and the collapse."""
     charts = [_crossing(ladders, limit)] + ([] if fit is None else _collapsed(ladders, fit))
     text = "On the left curves of different sizes cross at the critical point; in scaled units they fall on one."
     return Figure("sizes", "Sizes", text, tuple(charts))
 
 
-def _crossing(ladders: Sequence[Ladder], limit: Estimate) -> Chart:
+def _crossing(ladders: Sequence[OneSize], limit: Estimate) -> Chart:
     """U4 on a stretch around the limit of crossings."""
     width = NEAR_CROSSING * np.ptp(ladders[0].fine.betas)
     marks = []
@@ -110,7 +110,7 @@ def _crossing(ladders: Sequence[Ladder], limit: Estimate) -> Chart:
     return Chart("crossing", "Binder cumulants cross", tuple(marks), "beta", "U4", f"beta_c = {limit}", line=float(limit), size=WIDE)
 
 
-def _collapsed(ladders: Sequence[Ladder], fit: Collapse) -> list[Chart]:
+def _collapsed(ladders: Sequence[OneSize], fit: Collapse) -> list[Chart]:
     """U4, and m^2 L^(2 beta / nu), against (beta - beta_c) L^(1 / nu)."""
     used = [(place, ladder) for place, ladder in enumerate(ladders) if ladder.side in fit.sides]
     beta_c, steep, power = float(fit.beta_c), 1 / float(fit.nu), 2 * float(fit.beta_over_nu)

@@ -6,11 +6,11 @@ from html import escape
 from gibbsite.compare import figures as drawing
 from gibbsite.compare.chart import Figure
 from gibbsite.compare.report import SHOWN, resource
-from gibbsite.scan.ladder import Ladder
+from gibbsite.scan.one_size import OneSize
 
 
 def page(
-    title: str, byline: str, verdict: Sequence[str], cautions: Sequence[str], figures: Sequence[Figure], ladders: Sequence[Ladder]
+    title: str, byline: str, verdict: Sequence[str], cautions: Sequence[str], figures: Sequence[Figure], ladders: Sequence[OneSize]
 ) -> str:
     """The page; the first line of the verdict is its head."""
     body = _verdict(verdict, cautions) + "".join(map(_figure, figures)) + _tables(ladders)
@@ -46,7 +46,7 @@ def _figure(figure: Figure) -> str:
     )
 
 
-def _tables(ladders: Sequence[Ladder]) -> str:
+def _tables(ladders: Sequence[OneSize]) -> str:
     """Those of all sizes, as they are printed."""
     told = "".join(f"<details><summary>{escape(one.name)}</summary><pre>{escape(str(one))}</pre></details>" for one in ladders)
     return f'<div class="figure"><h3>Tables</h3>{told}</div>'

@@ -9,7 +9,7 @@ from gibbsite.compare.export import export_figure
 from gibbsite.compare.store import write_text
 from gibbsite.core import Estimate, Status
 from gibbsite.scan.figures import figures
-from gibbsite.scan.ladder import Ladder
+from gibbsite.scan.one_size import OneSize
 from gibbsite.scan.range import Range
 from gibbsite.scan.report import page
 from gibbsite.scan.scaling import FEWEST, Scaling
@@ -24,7 +24,7 @@ class Scan:
     chains: int
     warmup: int
     draws: int
-    ladders: tuple[Ladder, ...]
+    ladders: tuple[OneSize, ...]
     scaling: Scaling | None
 
     @property

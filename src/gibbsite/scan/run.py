@@ -29,8 +29,8 @@ from gibbsite.core.path import AbstractPath, Geometric
 from gibbsite.samplers import Silent
 from gibbsite.samplers.checks import check_counts
 from gibbsite.scan.curves import curves, exact_curves
-from gibbsite.scan.exchange import Exchange, check_hot_end, exchange, mover
-from gibbsite.scan.ladder import Ladder
+from gibbsite.scan.exchange import Rungs, check_hot_end, exchange, mover
+from gibbsite.scan.one_size import OneSize
 from gibbsite.scan.range import Range
 from gibbsite.scan.result import Scan
 from gibbsite.scan.scaling import OMEGA, SLOW, Member, scaling
@@ -119,7 +119,7 @@ def _usual_side(name: str) -> Any:
     return 0 if ".py" in name else None
 
 
-def _ladder(side: int, energy: AbstractEnergy, beta: Range, counts: dict[str, int], *, quiet: bool, key: Key[Array, ""]) -> Ladder:
+def _ladder(side: int, energy: AbstractEnergy, beta: Range, counts: dict[str, int], *, quiet: bool, key: Key[Array, ""]) -> OneSize:
     """One size from start to end."""
     running, rising = jax.random.split(key)
     made = exchange(energy, beta.betas, **counts, progress=not quiet, key=running)
@@ -134,10 +134,10 @@ def _ladder(side: int, energy: AbstractEnergy, beta: Range, counts: dict[str, in
     found = curves(histogram, energy.space.size, anchor, grid)
     space = energy.space
     dim = len(space.shape)
-    return Ladder(side, space.size, dim, made, histogram, anchor, found, found.every(beta.parts), exact_curves(energy, grid))
+    return OneSize(side, space.size, dim, made, histogram, anchor, found, found.every(beta.parts), exact_curves(energy, grid))
 
 
-def _check_overlap(histogram: MultiHistogram, made: Exchange, beta: Range, side: int) -> None:
+def _check_overlap(histogram: MultiHistogram, made: Rungs, beta: Range, side: int) -> None:
     """Raises TargetError where two temperatures are too far apart to be joined, with the number of points that would do."""
     if histogram.status is not Status.NO_OVERLAP:
         return

@@ -41,7 +41,7 @@ class Member(NamedTuple):
     histogram: MultiHistogram
 
 
-class Crossing(NamedTuple):
+class BinderCrossing(NamedTuple):
     """Where the Binder cumulants of two sizes cross, and how steeply they do."""
 
     sides: tuple[int, int]
@@ -64,7 +64,7 @@ class Collapse:
 class Scaling:
     """Crossings of neighbouring sizes, their limit of infinite size, and the collapse; None where curves do not cross."""
 
-    crossings: tuple[Crossing, ...]
+    crossings: tuple[BinderCrossing, ...]
     limit: Estimate | None
     collapse: Collapse | None
 
@@ -79,7 +79,7 @@ def scaling(members: Sequence[Member], grid: Float[np.ndarray, " betas"], *, ome
     values = np.array([beta for _, (beta, _) in kept])
     spread = _together(grid, binders, kept)
     crossings = tuple(
-        Crossing((members[pair].side, members[pair + 1].side), _estimate(value, error, status=_flaw(members[pair : pair + 2])))
+        BinderCrossing((members[pair].side, members[pair + 1].side), _estimate(value, error, status=_flaw(members[pair : pair + 2])))
         for (pair, _), value, error in zip(kept, values, np.sqrt(np.diag(spread)), strict=True)
     )
     sides = np.array([members[pair].side for pair, _ in kept], float)

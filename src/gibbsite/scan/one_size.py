@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from gibbsite.core import Estimate, Status, concise
 from gibbsite.scan.curves import Curves
-from gibbsite.scan.exchange import Exchange
+from gibbsite.scan.exchange import Rungs
 from gibbsite.thermo import MultiHistogram
 
 SHORT = 20  # autocorrelation times that a run must hold
@@ -16,13 +16,13 @@ RARE = 0.02  # swaps
 
 
 @dataclasses.dataclass(frozen=True)
-class Ladder:
+class OneSize:
     """One size: what its replicas did, and its curves on the fine grid and at the temperatures of the runs."""
 
     side: int
     sites: int
     dim: int
-    exchange: Exchange
+    exchange: Rungs
     histogram: MultiHistogram
     anchor: Estimate
     fine: Curves
