@@ -146,7 +146,8 @@ class Estimate:
         if self.level == level:
             return self
         ratio = _normal_quantile(level) / _normal_quantile(self.level)
-        ends = [None if None in (self.value, end) else self.value + ratio * (end - self.value) for end in (self.lo, self.hi)]
+        known = self.value is not None
+        ends = [self.value + ratio * (end - self.value) if known and end is not None else None for end in (self.lo, self.hi)]
         return dataclasses.replace(self, lo=ends[0], hi=ends[1], level=level)
 
     def doubted(self, status: Status) -> "Estimate":

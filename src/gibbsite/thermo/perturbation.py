@@ -60,7 +60,7 @@ def _as_work(work: ArrayLike, name: str) -> Float[np.ndarray, " n"]:
 
 
 def _one_number(work: Float[np.ndarray, " n"]) -> bool:
-    return bool(np.ptp(work) <= 1e-12 * abs(work[0]))
+    return bool(np.allclose(work, work[0], rtol=1e-12, atol=0.0))
 
 
 def _nothing(status: Status) -> Estimate:
