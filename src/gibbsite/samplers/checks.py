@@ -19,6 +19,7 @@ from gibbsite.core import (
     LocalFields,
     Mean,
     Pairwise,
+    Product,
     capability,
     discrete,
 )
@@ -59,7 +60,8 @@ def check_parts(kernel: Any, energy: Any) -> None:
     with _compiling(type(energy).__name__):
         _check_scalar(energy, shape_of_energy(energy))
     _check_views(energy)
-    check_matrix(type(kernel).__name__, getattr(kernel, "scale", 1.0), energy.space.shape)
+    if hasattr(kernel, "scale") and not isinstance(energy.space, Product):
+        check_matrix(type(kernel).__name__, kernel.scale, energy.space.shape)
     state = shape_of_state(kernel, energy)
     try:
         shape_of_info(kernel, energy, state)
