@@ -254,4 +254,4 @@ def test_a_product_and_an_observable_that_is_no_number_everywhere(tmp_path: path
     observables = json.loads(done.stdout)["observables"]
     assert {"x[0] of part 0", "x[1] of part 0", "m of part 1"} <= set(observables)
     assert observables["steep"]["status"] == "non_finite" and (tmp_path / "out" / "histogram.png").exists()
-    refused((f"{path}:energy", "--kernel", "mala"), "not on Product")
+    refused((f"{path}:energy", "--kernel", "mala"), "moves one array, and this energy lives on 2 parts: take auto")

@@ -29,13 +29,14 @@ from gibbsite.samplers.rungs import AbstractTempering
 class Replicas(NamedTuple):
     """The configurations of all rungs (hottest first), which pairs swap next, and where each replica comes from.
 
-    `direction[r]` is +1 for a replica that last met the hot end, -1 the cold end, 0 neither. Of an energy of several copies, each
-    copy of a rung is a replica of its own.
+    `direction[r]` is +1 for a replica that last met the hot end, -1 the cold end, 0 neither; `trips` counts returns. Of an
+    energy of several copies, each copy of a rung is a replica of its own.
     """
 
     positions: PyTree
     parity: Int[Array, ""]
     direction: Float[Array, "rungs *copies"]
+    trips: Float[Array, ""]
 
 
 class ParallelTempering(AbstractTempering):
@@ -75,7 +76,7 @@ class ParallelTempering(AbstractTempering):
         self._started(energy, x, key)  # asks the kernel whether it can move here; compiles to nothing
         xs = jax.tree.map(lambda a: jnp.repeat(a[None], rungs, axis=0), x)
         copies = () if self._of_one(energy) is None else x.shape[:1]
-        return Replicas(xs, jnp.zeros((), int), jnp.zeros((rungs, *copies)))
+        return Replicas(xs, jnp.zeros((), int), jnp.zeros((rungs, *copies)), jnp.zeros(()))
 
     def _started(self, energy: AbstractEnergy, x: PyTree, key: Key[Array, ""]) -> PyTree:
         first = jax.tree.map(lambda a: a[0], self.kernel)
@@ -96,7 +97,7 @@ class ParallelTempering(AbstractTempering):
         direction = _taken(state.direction, partner).at[0].set(1.0)
         arrived = jnp.asarray(direction[-1] == 1, swap_prob.dtype)
         extra = {"swap_prob": swap_prob, "barrier": jnp.sum(1 - swap_prob), "round_trip": jnp.mean(arrived)}
-        moved = Replicas(xs, 1 - state.parity, direction.at[-1].set(-1.0))
+        moved = Replicas(xs, 1 - state.parity, direction.at[-1].set(-1.0), state.trips + jnp.sum(arrived))
         return moved, Info(info.accept_prob, jnp.sum(info.shadow_work), extra | divergences(info), info.tuning)
 
     def _swap(self, energy: AbstractEnergy, state: Replicas, key: Key[Array, ""]) -> tuple[Int[Array, "rungs *copies"], Array]:

@@ -152,7 +152,8 @@ def _unsure(fit: Collapse, others: Sequence[Collapse]) -> Collapse:
         change = max((abs(float(getattr(other, name)) - float(found)) for other in others), default=0.0)
         return _estimate(float(found), float(np.hypot(found.stderr, change)), status=found.status)
 
-    return dataclasses.replace(fit, **{name: wider(name) for name in ("beta_c", "nu", "beta_over_nu", "gamma_over_nu")})
+    beta_c, nu, beta_over_nu, gamma_over_nu = map(wider, ("beta_c", "nu", "beta_over_nu", "gamma_over_nu"))
+    return dataclasses.replace(fit, beta_c=beta_c, nu=nu, beta_over_nu=beta_over_nu, gamma_over_nu=gamma_over_nu)
 
 
 class _Data(NamedTuple):

@@ -55,6 +55,8 @@ def kernel_of(name: str, settings: Mapping[str, Any], energy: AbstractEnergy) ->
     found = KERNELS.get(name)
     if found is None:
         raise TargetError(f"{unknown('kernel', name, KERNELS)}. On {_place(energy)} there are auto, {', '.join(fitting(energy))}.")
+    if isinstance(energy.space, Product):
+        raise TargetError(f"--kernel {name} moves one array, and this energy lives on {len(energy.space.parts)} parts: take auto.")
     known = list(inspect.signature(found).parameters)
     for setting in settings:
         if setting not in known:
@@ -70,6 +72,8 @@ def kernel_of(name: str, settings: Mapping[str, Any], energy: AbstractEnergy) ->
 
 def fitting(energy: AbstractEnergy) -> list[str]:
     """The names of kernels that move where this energy lives, by what it can do; nothing is compiled."""
+    if isinstance(energy.space, Product):
+        return []
     return [name for name, kind in KERNELS.items() if _fits(kind, energy)]
 
 
@@ -82,8 +86,7 @@ def _fits(kind: type[AbstractKernel], energy: AbstractEnergy) -> bool:
 
 
 def _built(kind: type[AbstractKernel], settings: Mapping[str, Any], energy: AbstractEnergy) -> AbstractKernel:
-    product = isinstance(energy.space, Product)
-    usual = {"step_size": STEP, "scale": 1.0 if product else jnp.ones(energy.space.shape)}
+    usual = {"step_size": STEP, "scale": jnp.ones(energy.space.shape)}
     known = inspect.signature(kind).parameters
     return kind(**{**{name: value for name, value in usual.items() if name in known}, **settings})
 
