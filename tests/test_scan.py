@@ -225,8 +225,9 @@ def test_the_critical_temperature_of_the_square_lattice() -> None:
 
 def test_what_did_not_mix_establishes_no_transition() -> None:
     rng, grid = np.random.default_rng(3), np.linspace(0.3, 0.6, 201)
-    members = [Member(side, 3, Made(side, 0.01 * rng.normal(size=(32, 2)))) for side in (8, 16, 32, 64)]
-    members[0].histogram.status = Status.NOT_MIXED
+    statuses = {8: Status.NOT_MIXED}
+    sizes = (8, 16, 32, 64)
+    members = [Member(n, 3, Made(n, 0.01 * rng.normal(size=(32, 2)), status=statuses.get(n, Status.OK))) for n in sizes]
     found = scaling(members, grid)
     assert [one.beta.status for one in found.crossings] == [Status.NOT_MIXED, Status.OK, Status.OK]
     assert found.limit.status is Status.NOT_MIXED and found.collapse.beta_c.evidence is Evidence.NOT_ESTABLISHED

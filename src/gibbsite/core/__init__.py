@@ -30,7 +30,7 @@ from gibbsite.core.minibatches import Minibatches
 from gibbsite.core.model import AbstractModel, Over
 from gibbsite.core.objective import AbstractObjective
 from gibbsite.core.observer import BATCHES, AbstractObserver, Diagnosis, Histogram, Mean, Moments, diagnose
-from gibbsite.core.path import AbstractPath, Geometric, Linear, Tempering, Trajectory, schedule
+from gibbsite.core.path import AbstractPath, Geometric, Linear, Tempering, schedule
 from gibbsite.core.pushforward import Pushforward
 from gibbsite.core.reference import Coins, Dice, Normal, Uniform, reference
 from gibbsite.core.slope import Slope
@@ -53,6 +53,7 @@ from gibbsite.core.space import (
     wrapped,
 )
 from gibbsite.core.sums import Pair
+from gibbsite.core.trajectory import Trajectory
 
 __all__ = [
     "BATCHES",
