@@ -1,7 +1,6 @@
 """What every energy seen through a map of its coordinates has in common."""
 
 import abc
-from functools import partial
 
 from jaxtyping import Array, Key, PyTree
 
@@ -30,7 +29,12 @@ class AbstractMapped(AbstractEnergy):
     def _carry(self, view: Capability) -> tuple[Capability, ...]:
         if isinstance(view, Normalised):
             return (view,)
-        return (type(view)(partial(self._sample, type(view))),) if isinstance(view, Sampleable | Start) else ()
+        if isinstance(view, Start):
+            return (Start(self._start),)
+        return (Sampleable(self._sample),) if isinstance(view, Sampleable) else ()
 
-    def _sample(self, kind: type[Sampleable] | type[Start], *, key: Key[Array, ""]) -> PyTree[Array]:
-        return self.inverse(need(self.energy, kind, type(self).__name__).sample(key=key))
+    def _sample(self, *, key: Key[Array, ""]) -> PyTree[Array]:
+        return self.inverse(need(self.energy, Sampleable, type(self).__name__).sample(key=key))
+
+    def _start(self, *, key: Key[Array, ""]) -> PyTree[Array]:
+        return self.inverse(need(self.energy, Start, type(self).__name__).sample(key=key))
