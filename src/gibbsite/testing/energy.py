@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import equinox as eqx
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
@@ -45,6 +46,7 @@ from gibbsite.testing.sites import ADDED, SITES, check_sites
 from gibbsite.testing.views import check_views
 from gibbsite.thermo import enumerate_log_z, quadrature
 
+MANY = 2**15  # draws at once
 CENTRES = 8  # laws q against which draws are weighed
 SLOPES = 2**10  # slopes that tell how wide these are
 MOST_STATES = 2**10  # spaces up to here are compared state by state
@@ -91,7 +93,13 @@ def check_part(
 
 
 def _draws(energy: AbstractEnergy, n: int, *, key: Key[Array, ""]) -> PyTree:
-    return jax.jit(jax.vmap(lambda k: draw(energy, key=k)))(jax.random.split(key, n))
+    """n draws, of at least `MANY`: all laws of an energy share one program, which takes longer to compile than to run."""
+    return jax.tree.map(lambda a: a[:n], _drawn(energy, jax.random.split(key, max(n, MANY))))
+
+
+@eqx.filter_jit
+def _drawn(energy: AbstractEnergy, keys: Key[Array, " n"]) -> PyTree:
+    return jax.vmap(lambda k: draw(energy, key=k))(keys)
 
 
 def _points(energy: AbstractEnergy, n: int, *, key: Key[Array, ""]) -> PyTree:

@@ -19,7 +19,7 @@ from gibbsite.testing.problems import Problem, few_states, numbers, states
 from gibbsite.thermo import anneal
 
 ENOUGH = 100  # moves whose share is compared with a probability
-BATCH = 2**13  # chains that move side by side
+BATCH = 2**11  # chains that move side by side
 COUNTED = 2**12  # states whose counts are held against their probabilities
 Start = Function[[AbstractKernel, Key[Array, ""]], PyTree]
 
