@@ -42,7 +42,7 @@ class AdaptiveHMC(HMC):
     length: Scalar = eqx.field(converter=as_float, default=1.5, kw_only=True)
     steps: int = eqx.field(static=True, default=1000, kw_only=True)
 
-    cost = 10  # about: a length of 1.5 in steps of 0.1 to 0.3, which is where warm-up ends on most targets; `steps` is but a bound
+    cost = 10  # about: a length of 1.5 in steps of 0.15; `steps` is but a bound, and warm-up may end elsewhere
 
     def __check_init__(self) -> None:
         check_values("AdaptiveHMC", "length", self.length, lambda t: t > 0, "a positive number, in units of scale")
