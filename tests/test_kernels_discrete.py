@@ -98,7 +98,7 @@ LATTICES = {
 
 @pytest.mark.parametrize("lattice", LATTICES)
 def test_clusters_of_a_lattice_are_numbered_by_their_first_sites(lattice: str, monkeypatch) -> None:
-    """On the host, by either labeller, at any share of closed bonds, of several chains at once; and their sizes."""
+    """On the host, at any share of closed bonds, of several chains at once; and their sizes."""
     monkeypatch.setattr(lattice_labels, "FEW_SITES", 0)
     energy = LATTICES[lattice]
     view, sites = need(energy, Pairwise, "test"), energy.space.size
@@ -106,12 +106,9 @@ def test_clusters_of_a_lattice_are_numbered_by_their_first_sites(lattice: str, m
     least = [least_sites(np.asarray(view.edges), kept, sites) for kept in closed]
     number = [np.unique(sites_of, return_inverse=True)[1] for sites_of in least]
     size = [np.mean(np.bincount(sites_of)[sites_of]) for sites_of in least]
-    together = jax.jit(jax.vmap(lambda c: clusters(view, view.parts(c), sites)))
-    for labeller in (lattice_labels._by_cc3d, lattice_labels._by_scipy):
-        monkeypatch.setattr(lattice_labels, "_labeller", lambda labeller=labeller: labeller)
-        found = together(closed)
-        np.testing.assert_array_equal(found.number, number)
-        np.testing.assert_allclose(found.size, size, rtol=1e-6)
+    found = jax.jit(jax.vmap(lambda c: clusters(view, view.parts(c), sites)))(closed)
+    np.testing.assert_array_equal(found.number, number)
+    np.testing.assert_allclose(found.size, size, rtol=1e-6)
 
 
 def test_the_host_numbers_clusters_as_the_device_does() -> None:

@@ -4,14 +4,12 @@ Chains lie on each other as layers of one image. A number a site tells which of 
 `2 k + 1` that along the k-th axis from the last. (A voxel connectivity graph, of which the labeller reads these bits alone.)
 Components are found as if all ends were open; those that bonds across the ends of a torus join are few, and merged after that.
 
-The labeller is the package connected-components-3d (extra `clusters`; Silversmith, cc3d, zenodo.org/record/5535251) where it is
-installed, else SciPy's, which is slower. Both number components by their first sites, so that draws do not depend on it.
+The labeller is the package connected-components-3d (Silversmith, cc3d, zenodo.org/record/5535251), which numbers components by
+their first sites.
 """
 
 import functools
-import importlib.util
 import math
-from collections.abc import Callable as Function
 from collections.abc import Sequence
 
 import jax
@@ -57,47 +55,26 @@ def _labelled(axes: int, marks: Array) -> tuple[Int[np.ndarray, "..."], Float[np
     batch, side = held.shape[: held.ndim - axes], held.shape[held.ndim - axes :]
     chains, sites = held.reshape(-1, *side), math.prod(side)
     label = _opened(chains)
-    root, size = _merged(np.bincount(label.ravel()), *_across(chains, label))
+    size = np.bincount(label.ravel())
+    root = _joined(len(size), *_across(chains, label))
     first = label.reshape(len(chains), sites)[:, 0]  # labels of chains follow on each other
     rank = np.cumsum(root == np.arange(len(root)), dtype=np.int32)[root]
     rank[1:] -= np.repeat(rank[first], np.diff(first, append=len(root)))
-    squares = np.add.reduceat(size.astype(np.float64) ** 2, first)
+    squares = np.add.reduceat(np.bincount(root, size) ** 2, first)
     return rank.take(label).reshape(held.shape), (squares / sites).astype(np.float32).reshape(batch)
 
 
 def _opened(chains: Image) -> Image:
     """Numbers of components, from 1 in the order of their first sites, bonds across the ends left out."""
+    import cc3d
+
     side, image = chains.shape[1:], chains.copy()
     if len(side) > 1:  # the first axis runs on into the next chain
         image[:, 0] &= ~_bit(len(side), 0)
         image = image.reshape(-1, *side[1:])
-    return _labeller()(image).reshape(chains.shape)
-
-
-@functools.cache
-def _labeller() -> Function[[Image], Image]:
-    return _by_scipy if importlib.util.find_spec("cc3d") is None else _by_cc3d
-
-
-def _by_cc3d(image: Image) -> Image:
-    """By the package connected-components-3d, whose own order of axes is that of Fortran."""
-    import cc3d
-
-    if image.ndim == 2:
-        return cc3d.color_connectivity_graph(image.T, connectivity=4).T
-    return cc3d.color_connectivity_graph(image.T.astype(np.uint32), connectivity=6).T
-
-
-def _by_scipy(image: Image) -> Image:
-    """The components of an image twice as fine, on which bonds are sites as well."""
-    from scipy.ndimage import label  # type: ignore[attr-defined]
-
-    fine = np.zeros([2 * n for n in image.shape], bool)
-    fine[(slice(None, None, 2),) * image.ndim] = True
-    for axis in range(image.ndim):
-        between = tuple(slice(1 if along == axis else 0, -1 if along == axis else None, 2) for along in range(image.ndim))
-        fine[between] = np.take(image, range(1, image.shape[axis]), axis) & _bit(image.ndim, axis)
-    return label(fine)[0][(slice(None, None, 2),) * image.ndim]
+    flat = image.ndim == 2
+    marks = image.T if flat else image.T.astype(np.uint32)  # the package's own order of axes is that of Fortran
+    return cc3d.color_connectivity_graph(marks, connectivity=4 if flat else 6).T.reshape(chains.shape)
 
 
 def _across(chains: Image, rank: Image) -> tuple[np.ndarray, np.ndarray]:
@@ -108,16 +85,15 @@ def _across(chains: Image, rank: Image) -> tuple[np.ndarray, np.ndarray]:
     return one, other
 
 
-def _merged(size: np.ndarray, one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each label the least one that pairs join it to, and sizes after that: of all that are joined the least has them."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    root = np.arange(len(size))
-    labels, place = np.unique(np.concatenate([one, other]), return_inverse=True)
-    pairs = coo_matrix((np.ones(len(one)), (place[: len(one)], place[len(one) :])), (len(labels), len(labels)))
-    count, part = connected_components(pairs, directed=False)
-    least = labels[np.unique(part, return_index=True)[1]]
-    total = np.bincount(part, size[labels], count)
-    root[labels], size[labels], size[least] = least[part], 0, total
-    return root, size
+def _joined(count: int, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """For each label the least one that pairs join it to: every pair hangs the larger of its roots below the smaller."""
+    root, ends = np.arange(count, dtype=np.int32), np.concatenate([one, other])
+    while len(one):
+        root[np.maximum(one, other)] = np.minimum(one, other)
+        held = root[ends]
+        while not np.array_equal(further := root[held], held):
+            root[ends] = held = further
+        one, other = root[one], root[other]
+        apart = one != other
+        one, other = one[apart], other[apart]
+    return root
