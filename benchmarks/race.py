@@ -2,7 +2,8 @@
 
 A *contestant* is a function that builds everything and returns `Ready(work, run)`: `run()` does `work` units once more and
 returns a check, a number on which contestants must agree within their noise. A process calls `run` once, which compiles, and then
-`REPEATS` times; its figure is the median of these. Rounds alternate the order. A *race* asks for a least ratio of medians to each
+`REPEATS` times; its figure is the median of these. Rounds alternate the order. After the first round, variants of a peer that were
+less than half as fast as its best one rest, and so does what failed. A *race* asks for a least ratio of medians to each
 peer. On a GPU, JAX and torch both use it.
 """
 
@@ -66,10 +67,23 @@ def hold(race_name: str, race: Race, rounds: int, platform: str, *, module: str 
     Children run `module` with the race's name and `--measure CONTESTANT`.
     """
     found: dict[str, list[dict]] = {name: [] for name in race.contestants}
+    racing = list(found)
     for turn in range(rounds):
-        for name in list(found)[:: 1 if turn % 2 == 0 else -1]:
+        for name in racing[:: 1 if turn % 2 == 0 else -1]:
             found[name].append(_child(race_name, name, platform, module))
+        racing = racing if turn else _of_use(found)
     return _summary(race, found)
+
+
+def _of_use(found: Mapping[str, list[dict]]) -> list[str]:
+    """Who could still be the best of a family."""
+    rates = {name: runs[0]["rate"] for name, runs in found.items() if "failed" not in runs[0]}
+    best = {_family(name): max(rate for other, rate in rates.items() if _family(other) == _family(name)) for name in rates}
+    return [name for name, rate in rates.items() if rate >= best[_family(name)] / 2]
+
+
+def _family(name: str) -> str:
+    return name.split(":")[0]
 
 
 def _child(race_name: str, contestant: str, platform: str, module: str) -> dict:
@@ -114,7 +128,7 @@ def compare(figures: Mapping[str, float], asked: Mapping[str, float], *, ours: s
     """How many times the best figure of each family of peers our best one is; the larger, the better."""
     best: dict[str, float] = {}
     for name, figure in figures.items():
-        family = name.split(":")[0]
+        family = _family(name)
         best[family] = max(figure, best.get(family, 0.0))
     for family, least in asked.items():
         if ours not in best or not best.get(family):
