@@ -28,7 +28,7 @@ gc.set_threshold(200_000, 50, 50)
 
 LOOK = 8  # tests between looks, for a look takes as long as a small test
 MANY = 30_000  # of the 65,530 memory maps that Linux allows a process: every compiled program takes some
-LONG = frozenset((_here / "long.txt").read_text().splitlines())  # ids of tests of more than ten seconds, where their room has quicker ones
+LONG = frozenset((_here / "long.txt").read_text().splitlines())  # ids of tests of more than six seconds, where their room has quicker ones
 _tests = itertools.count()
 
 

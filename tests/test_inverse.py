@@ -177,14 +177,10 @@ class TestErrors:
 
     truth = np.asarray(SPINS.couplings)[np.triu_indices(N, 1)]
 
+    @pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.long)])
     @pytest.mark.parametrize("learn", [pseudo_likelihood, exact_learning])
-    def test_they_cover(self, learn) -> None:
-        check_coverage(self.replicates(learn, 100), self.truth, limit=0.15, name=learn.__name__)
-
-    @pytest.mark.long
-    @pytest.mark.parametrize("learn", [pseudo_likelihood, exact_learning])
-    def test_they_cover_closely(self, learn) -> None:
-        check_coverage(self.replicates(learn, 800), self.truth, limit=0.15, name=learn.__name__)
+    def test_they_cover(self, learn, count: int) -> None:
+        check_coverage(self.replicates(learn, count), self.truth, limit=0.15, name=learn.__name__)
 
     def test_half_the_errors_fail(self) -> None:
         """A broken twin."""

@@ -127,7 +127,7 @@ class TestPassages:
     def test_bars_cover_with_and_without_the_censored(self) -> None:
         rng = np.random.default_rng(0)
         for horizon in (0.5, 50.0):
-            when = rng.exponential(1.0, (500, 200))
+            when = rng.exponential(1.0, (2000, 200))
             made = (Passages(np.minimum(t, horizon), t < horizon, horizon) for t in when)
             check_coverage((passages.rate() for passages in made), 1.0, limit=0.15, name="rate")
 

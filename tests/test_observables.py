@@ -91,11 +91,12 @@ def moments_of(series: np.ndarray) -> Moments:
 VARIANCE = Derived(lambda x: jnp.stack([x, x**2]), lambda mean: mean[1] - mean[0] ** 2)
 
 
+@pytest.mark.parametrize("count", [400, pytest.param(2000, marks=pytest.mark.long)])
 @pytest.mark.parametrize("chains", [4, 32])
-def test_coverage_of_a_function_of_means(chains: int) -> None:
+def test_coverage_of_a_function_of_means(chains: int, count: int) -> None:
     """A variance of 2048 skewed draws (exponential, variance 1), whose error is 0.0625; of draws that stand for four each it is not."""
     rng = np.random.default_rng(chains)
-    made = [VARIANCE.finalise(moments_of(rng.exponential(size=(chains, 2048 // chains)))) for _ in range(400)]
+    made = [VARIANCE.finalise(moments_of(rng.exponential(size=(chains, 2048 // chains)))) for _ in range(count)]
     check_coverage(made, 1.0, limit=0.08, name="variance")
     with pytest.raises(LawViolation, match="too narrow"):
         check_coverage([without_tau(rng) for _ in range(100)], 1.0, limit=0.3)

@@ -67,9 +67,10 @@ def correlated(seed: int, memory: float = 0.9):
     return row._replace(x=row.centres[own] + np.concatenate(parts) / np.sqrt(row.stiffness[own]))
 
 
-def test_errors_of_correlated_samples_are_honest_once_thinned() -> None:
+@pytest.mark.parametrize("count", [150, pytest.param(2000, marks=pytest.mark.long)])
+def test_errors_of_correlated_samples_are_honest_once_thinned(count: int) -> None:
     """g is 4, so all samples together claim half the error; those that are kept cover the truth."""
-    rows = [correlated(seed, 0.6) for seed in range(150)]
+    rows = [correlated(seed, 0.6) for seed in range(count)]
     kept = [decorrelate(row.u, row.counts) for row in rows]
     check_coverage((mbar(found.u_kn, found.counts).difference(2) for found in kept), rows[0].f[2], limit=0.3)
     with pytest.raises(LawViolation, match="too narrow"):

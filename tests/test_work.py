@@ -154,21 +154,16 @@ class TestErrors:
         rng = np.random.default_rng(5)
         return [gaussian(2.0, 1.5, 300, 200, rng) for _ in range(count)]
 
-    def covered(self, count: int) -> None:
+    @pytest.mark.parametrize("count", [40, pytest.param(2000, marks=pytest.mark.long)])
+    def test_crossing_covers(self, count: int) -> None:
         works = self.replicates(count)
         crossed = [work.crooks() for work in works]
         check_coverage((one.at for one in crossed), 0.875, limit=0.2, name="crooks")
         check_coverage((one.slope for one in crossed), 1.0, limit=0.2, name="slope")
 
-    def test_crossing_covers(self) -> None:
-        self.covered(40)
-
-    @pytest.mark.long
-    def test_crossing_covers_closely(self) -> None:
-        self.covered(500)
-
-    def test_others_cover(self) -> None:
-        works = self.replicates(200)
+    @pytest.mark.parametrize("count", [200, pytest.param(2000, marks=pytest.mark.long)])
+    def test_others_cover(self, count: int) -> None:
+        works = self.replicates(count)
         check_coverage((work.dissipated() for work in works), 1.125, limit=0.15, name="dissipated")
         check_coverage((work.dissipated_reverse() for work in works), 1.125, limit=0.15, name="dissipated_reverse")
         check_coverage((work.near_equilibrium() for work in works), 0.875, limit=0.2, name="near_equilibrium")
