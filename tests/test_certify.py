@@ -14,7 +14,7 @@ from scipy.stats import norm
 from typer.testing import CliRunner
 
 from gibbsite.cli import app
-from gibbsite.core import Callable, Estimate, Evidence, Geometric, Normal, Reals, Status, Tempered, as_float
+from gibbsite.core import Callable, Coins, Estimate, Evidence, Geometric, Normal, Reals, Status, Tempered, Trajectory, as_float
 from gibbsite.energies import BinaryRBM, DoubleWell, Funnel, Gaussian, Ising, ManyWell, Phi4
 from gibbsite.samplers import MALA, ULA, Silent
 from gibbsite.testing import LawViolation, check_coverage, problems
@@ -225,6 +225,20 @@ class TestCertify:
         energy = Callable(lambda _, x: 0.2 * jnp.sum(jnp.log1p(x**2)), None, Reals((2,)))
         found = sampled(energy, walkers=64, base=Normal(jnp.zeros(2), jnp.ones(2)))
         assert found.log_z.status is Status.DRIFTING
+
+    def test_an_rbm_along_its_own_training(self) -> None:
+        """Snapshots of one machine, the first of them idle; a machine of other weights is not where the path ends."""
+        weights, field = 0.8 * jax.random.normal(KEY, (24, 6)), -0.5 + 0.3 * jnp.arange(24) / 24
+        last = BinaryRBM(weights, field, jnp.linspace(-1, 1, 6))
+        shots = [BinaryRBM(share * weights, field, share * last.hidden_bias) for share in (0.0, 0.3, 0.7)] + [last]
+        path = Trajectory(Coins(last.space, field, -6 * math.log(2)), shots)
+        found = sampled(last, path=path, walkers=256, width=0.5)
+        assert found.verdict == "established"
+        assert abs(found.log_z.value - float(last._log_z())) < Z * found.log_z.stderr
+        with pytest.raises(ValueError, match="ends where path"):
+            sampled(shots[2], path=path)
+        with pytest.raises(ValueError, match="give one of them"):
+            sampled(last, path=path, base=path.base)
 
     @pytest.mark.long
     def test_the_critical_lattice_within_a_fifth_of_a_nat(self) -> None:

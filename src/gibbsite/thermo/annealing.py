@@ -41,7 +41,7 @@ from gibbsite.samplers.progress import chunks
 from gibbsite.thermo.weights import log_mean
 
 ROUNDS = 16  # tuning moves at each time
-FEW, SAME = 8, 1e-3  # draws at which a base is held against the start of its path, and how nearly they must agree
+FEW, SAME = 8, 1e-3  # draws at which an energy is held against an end of a path, and how nearly they must agree
 
 _STEP_SIZES = attrgetter("kernel.kernel.step_size")
 Settle = Literal["own", "next"]
@@ -224,19 +224,40 @@ def begun(path: AbstractPath, keys: Key[Array, " walkers"]) -> PyTree:
     base = base_of(path)
     xs = draw_base(base, keys)
     if not isinstance(path, Geometric):  # which begins at its base by its formula
-        told, there = (np.asarray(a, np.float64) for a in _at_start(path, base, jax.tree.map(lambda a: a[:FEW], xs)))
-        if not np.allclose(told, there, rtol=SAME, atol=SAME):
-            first = int(np.argmax(~np.isclose(told, there, rtol=SAME, atol=SAME)))
+        apart = _apart(base, path, 0.0, jax.tree.map(lambda a: a[:FEW], xs))
+        if apart:
             raise ValueError(
-                f"{type(path).__name__} has a base of energy {told[first]:.6g} where path(0) has {there[first]:.6g}: give as base the "
+                f"{type(path).__name__} has a base of energy {apart[0]:.6g} where path(0) has {apart[1]:.6g}: give as base the "
                 "energy at which the path begins, constant included."
             )
     return xs
 
 
+def check_end(path: AbstractPath, energy: AbstractEnergy, keys: Key[Array, " walkers"]) -> None:
+    """Refuses a path to another energy.
+
+    Raises:
+        TypeError: the path has no base, from which places are drawn to look at.
+        ValueError: at one of them path(1) is another number than the energy.
+    """
+    apart = _apart(energy, path, 1.0, draw_base(base_of(path), keys))
+    if apart:
+        raise ValueError(
+            f"{type(path).__name__} ends where path(1) has energy {apart[1]:.6g} and {type(energy).__name__} has {apart[0]:.6g}: give a path "
+            "that ends at the energy, constant included."
+        )
+
+
+def _apart(energy: AbstractEnergy, path: AbstractPath, t: float, xs: PyTree) -> tuple[float, float] | None:
+    """What energy and path say at the first of these places where they differ."""
+    told, there = (np.asarray(a, np.float64) for a in _both(energy, path, as_float(t), xs))
+    apart = ~np.isclose(told, there, rtol=SAME, atol=SAME)
+    return (float(told[apart][0]), float(there[apart][0])) if np.any(apart) else None
+
+
 @eqx.filter_jit
-def _at_start(path: AbstractPath, base: AbstractEnergy, xs: PyTree) -> tuple[Array, Array]:
-    return jax.vmap(base)(xs), jax.vmap(path(jnp.zeros(())))(xs)
+def _both(energy: AbstractEnergy, path: AbstractPath, t: Array, xs: PyTree) -> tuple[Array, Array]:
+    return jax.vmap(energy)(xs), jax.vmap(path(t))(xs)
 
 
 class _Carry(NamedTuple):

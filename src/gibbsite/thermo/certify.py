@@ -32,7 +32,7 @@ from gibbsite.samplers.checks import check_energy, check_key
 from gibbsite.thermo.annealing import Ladder, anneal, anneal_reverse, draw_base
 from gibbsite.thermo.certificate import Certificate, Route, judge
 from gibbsite.thermo.exact import exact_routes
-from gibbsite.thermo.outset import outset
+from gibbsite.thermo.outset import along_path, outset
 from gibbsite.thermo.perturbation import bar
 from gibbsite.thermo.smc import smc
 from gibbsite.thermo.stones import stepping_stones
@@ -69,6 +69,7 @@ def certify(
     *,
     routes: Iterable[str] | None = None,
     base: AbstractEnergy | None = None,
+    path: AbstractPath | None = None,
     walkers: int = 512,
     width: float = 0.1,
     seconds: float = 60.0,
@@ -81,13 +82,14 @@ def certify(
     `routes` are names of exact ones, of `SAMPLED`, or "exact" and "sampled" for all of either kind; by default all exact ones that
     the energy has (enumeration only if there is no other), and where there is none, all sampled ones. Sampled routes go on, round by
     round, until the interval is as narrow as `width`, or another round would take longer than `seconds` allow; one always runs.
-    `base` replaces the one that `outset` would choose.
+    `base` replaces the one that `outset` would choose, `path` the whole way, such as a `Trajectory` along the energy's own training; it must
+    end at the energy.
 
     The verdict is *exact*; *established*, where three routes worked and agree; or *not established*: then there is no value, and the
     certificate says why (a route's status, routes that disagree, walkers that run away because the energy has no finite Z).
 
     Raises:
-        ValueError: a route is none, or a number makes no sense.
+        ValueError: a route is none, or a number makes no sense; a base and a path are given; the path does not end at the energy.
         TypeError: no kernel moves on the space; the base cannot be drawn from.
     """
     check_energy(energy)
@@ -99,6 +101,8 @@ def certify(
         raise ValueError(f"level={level}: give a share between 0 and 1, such as 0.95.")
     if not hasattr(walkers, "__index__") or walkers < FEWEST:
         raise ValueError(f"walkers={walkers}: give a whole number, {FEWEST} or more.")
+    if base is not None and path is not None:
+        raise ValueError(f"base={type(base).__name__} and path={type(path).__name__}: give one of them, for a path has its own base.")
     begun, exact = time.perf_counter(), exact_routes(energy)
     wanted = chosen(routes, exact)
     done = [_timed(name, exact[name]) for name in wanted if name in exact]
@@ -106,7 +110,7 @@ def certify(
     sampled = list(SAMPLED) if failed else [name for name in wanted if name in SAMPLED]
     if sampled:
         with progress or Progress("certifying, seconds", math.ceil(seconds)) as shown:
-            done += _sampled(energy, base, sampled, walkers, width, begun + seconds, level, shown, key)
+            done += _sampled(energy, base, path, sampled, walkers, width, begun + seconds, level, shown, key)
     return judge(tuple(done), level=level, seconds=time.perf_counter() - begun)
 
 
@@ -138,6 +142,7 @@ def _timed(name: str, route: Function[[], Estimate]) -> Route:
 def _sampled(
     energy: AbstractEnergy,
     base: AbstractEnergy | None,
+    path: AbstractPath | None,
     names: list[str],
     walkers: int,
     width: float,
@@ -148,7 +153,7 @@ def _sampled(
 ) -> list[Route]:
     """Rounds of these routes, until the joint interval is narrow or the deadline near."""
     begun, (pilot, own) = time.perf_counter(), jax.random.split(key)
-    problem = _piloted(energy, base, walkers, pilot)
+    problem = _piloted(energy, base, path, walkers, pilot)
     progress.advance(round(time.perf_counter() - begun))
     if isinstance(problem, Status):
         nothing = Estimate(None, None, status=problem, evidence=Evidence.NOT_ESTABLISHED)
@@ -212,10 +217,12 @@ def _due(courses: list[_Course]) -> list[_Course]:
     return [course for course in courses if course.doubted] or courses
 
 
-def _piloted(energy: AbstractEnergy, base: AbstractEnergy | None, walkers: int, key: Key[Array, ""]) -> Problem | Status:
+def _piloted(
+    energy: AbstractEnergy, base: AbstractEnergy | None, path: AbstractPath | None, walkers: int, key: Key[Array, ""]
+) -> Problem | Status:
     """The path, temperatures and tuned kernels; a status where walkers run away. As many go as later: it is one program."""
     start, along = jax.random.split(key)
-    path, kernel, drifting = outset(energy, base=base, key=start)
+    path, kernel, drifting = outset(energy, base=base, key=start) if path is None else along_path(energy, path, key=start)
     if drifting:
         return Status.DRIFTING
     found = smc(path, kernel, walkers=walkers, cess=CESS, moves=MOVES, progress=Silent(), key=along)

@@ -22,12 +22,14 @@ from gibbsite.core import (
     Tempering,
     as_float,
     capability,
+    offers,
     reference,
     two_valued,
 )
+from gibbsite.core.keys import chain_keys
 from gibbsite.energies import LawMixture
 from gibbsite.samplers import HMC, BlockGibbs, Independence, Silent, choose, sample
-from gibbsite.thermo.annealing import Ladder
+from gibbsite.thermo.annealing import FEW, Ladder, check_end
 from gibbsite.thermo.cover import cover
 from gibbsite.thermo.resampling import systematic
 from gibbsite.thermo.smc import Population, smc
@@ -65,8 +67,7 @@ def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: K
         return Outset(latent.path(field), BlockGibbs(), isinstance(energy.space, Reals) and _drifting(xs))
     if not isinstance(energy.space, Reals):
         return _of_sites(energy, base, key)
-    # Steps of all lengths: scales differ from place to place.
-    kernel = HMC(as_float(0.1), jnp.ones(energy.space.shape), jitter=as_float(1.0), steps=8)
+    kernel = _of_all_lengths(energy.space)
     first, second, third, fourth = jax.random.split(key, 4)
     xs = _pilot(energy, first)
     if base is not None or _drifting(xs):
@@ -82,6 +83,27 @@ def outset(energy: AbstractEnergy, *, base: AbstractEnergy | None = None, key: K
     many = CROWD * min(max(COORDINATES // energy.space.size, 1), MORE)
     crowd = smc(near.path, near.kernel, walkers=many, moves=MOVES, progress=Silent(), key=again)
     return _near(energy, tuned, seen, cover(_even(crowd, orders[1])))
+
+
+def along_path(energy: AbstractEnergy, path: AbstractPath, *, key: Key[Array, ""]) -> Outset:
+    """A path that is given, with the kernel for an energy half way along it.
+
+    Raises:
+        ValueError: the path does not end at the energy, constant included.
+        TypeError: no kernel moves there that accounts for its work; the path has no base.
+    """
+    check_end(path, energy, chain_keys(key, FEW))
+    half = path(as_float(0.5))
+    if offers(half, Latent):
+        return Outset(path, BlockGibbs())
+    if isinstance(energy.space, Reals):
+        return Outset(path, _of_all_lengths(energy.space), _drifting(_pilot(energy, key)))
+    return Outset(path, choose(half).kernel)
+
+
+def _of_all_lengths(space: Reals) -> HMC:
+    """Steps of all lengths: scales differ from place to place."""
+    return HMC(as_float(0.1), jnp.ones(space.shape), jitter=as_float(1.0), steps=8)
 
 
 def _of_sites(energy: AbstractEnergy, base: AbstractEnergy | None, key: Key[Array, ""]) -> Outset:
