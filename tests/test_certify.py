@@ -35,6 +35,11 @@ TILTED = Gaussian(jnp.array([0.9, -0.8]), np.array([[2.0, 0.7], [0.7, 1.0]]))
 PATH = Geometric(Normal(jnp.array([-0.5, 0.0]), jnp.array([1.0, 1.5]), 0.3), TILTED)
 TRUTH = math.log(2 * math.pi) - 0.5 * math.log(2.0 * 1.0 - 0.7**2)
 
+# Snapshots of one machine, the first of them idle.
+WEIGHTS, FIELD = 0.8 * jax.random.normal(KEY, (24, 6)), -0.5 + 0.3 * jnp.arange(24) / 24
+SHOTS = [BinaryRBM(share * WEIGHTS, FIELD, share * jnp.linspace(-1, 1, 6)) for share in (0.0, 0.3, 0.7, 1.0)]
+TRAINING = Trajectory(Coins(SHOTS[0].space, FIELD, -6 * math.log(2)), SHOTS)
+
 
 def sampled(energy, **options) -> Certificate:
     return certify(energy, **{"routes": ["sampled"], "key": KEY, "progress": Silent(), **options})
@@ -226,19 +231,19 @@ class TestCertify:
         found = sampled(energy, walkers=64, base=Normal(jnp.zeros(2), jnp.ones(2)))
         assert found.log_z.status is Status.DRIFTING
 
+    @pytest.mark.long
     def test_an_rbm_along_its_own_training(self) -> None:
-        """Snapshots of one machine, the first of them idle; a machine of other weights is not where the path ends."""
-        weights, field = 0.8 * jax.random.normal(KEY, (24, 6)), -0.5 + 0.3 * jnp.arange(24) / 24
-        last = BinaryRBM(weights, field, jnp.linspace(-1, 1, 6))
-        shots = [BinaryRBM(share * weights, field, share * last.hidden_bias) for share in (0.0, 0.3, 0.7)] + [last]
-        path = Trajectory(Coins(last.space, field, -6 * math.log(2)), shots)
-        found = sampled(last, path=path, walkers=256, width=0.5)
+        *_, last = SHOTS
+        found = sampled(last, path=TRAINING, walkers=256, width=0.5)
         assert found.verdict == "established"
         assert abs(found.log_z.value - float(last._log_z())) < Z * found.log_z.stderr
+
+    def test_a_path_must_end_at_the_energy(self) -> None:
+        *_, other, last = SHOTS
         with pytest.raises(ValueError, match="ends where path"):
-            sampled(shots[2], path=path)
+            sampled(other, path=TRAINING)
         with pytest.raises(ValueError, match="give one of them"):
-            sampled(last, path=path, base=path.base)
+            sampled(last, path=TRAINING, base=TRAINING.base)
 
     @pytest.mark.long
     def test_the_critical_lattice_within_a_fifth_of_a_nat(self) -> None:

@@ -243,8 +243,8 @@ def check_end(path: AbstractPath, energy: AbstractEnergy, keys: Key[Array, " wal
     apart = _apart(energy, path, 1.0, draw_base(base_of(path), keys))
     if apart:
         raise ValueError(
-            f"{type(path).__name__} ends where path(1) has energy {apart[1]:.6g} and {type(energy).__name__} has {apart[0]:.6g}: give a path "
-            "that ends at the energy, constant included."
+            f"{type(path).__name__} ends where path(1) has energy {apart[1]:.6g} and {type(energy).__name__} has {apart[0]:.6g}: give a "
+            "path that ends at the energy, constant included."
         )
 
 
