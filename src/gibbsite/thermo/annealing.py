@@ -234,7 +234,7 @@ def begun(path: AbstractPath, keys: Key[Array, " walkers"]) -> PyTree:
 
 
 def check_end(path: AbstractPath, energy: AbstractEnergy, keys: Key[Array, " walkers"]) -> None:
-    """Refuses a path to another energy.
+    """Refuses a path to another energy, one that differs by more than a thousandth (`SAME`) where the base has its draws.
 
     Raises:
         TypeError: the path has no base, from which places are drawn to look at.

@@ -83,7 +83,7 @@ def certify(
     the energy has (enumeration only if there is no other), and where there is none, all sampled ones. Sampled routes go on, round by
     round, until the interval is as narrow as `width`, or another round would take longer than `seconds` allow; one always runs.
     `base` replaces the one that `outset` would choose, `path` the whole way, such as a `Trajectory` along the energy's own training; it
-    must end at the energy.
+    must end at the energy (to a thousandth, at a few draws of its base). Exact routes use neither.
 
     The verdict is *exact*; *established*, where three routes worked and agree; or *not established*: then there is no value, and the
     certificate says why (a route's status, routes that disagree, walkers that run away because the energy has no finite Z).
