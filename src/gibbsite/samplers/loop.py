@@ -98,13 +98,16 @@ def advance(problem: Problem, carry: Carry, span: Span) -> Carry:
     """The steps of one chunk, compiled once for all chunks."""
     dynamic, static = eqx.partition(carry, eqx.is_array)
 
-    def body(i: Array, dynamic: PyTree) -> PyTree:
-        return eqx.filter(_step(problem, eqx.combine(dynamic, static), i, span), eqx.is_array)
+    def body(i: Array, both: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree]:
+        new, row = _step(problem, eqx.combine(both[0], static), both[1], i, span)
+        return eqx.filter(new, eqx.is_array), row
 
-    return eqx.combine(jax.lax.fori_loop(span.start, span.stop, body, dynamic), static)
+    row = _row(carry.accs, _batch(span.start, span.total))
+    return eqx.combine(jax.lax.fori_loop(span.start, span.stop, body, (dynamic, row))[0], static)
 
 
-def _step(problem: Problem, carry: Carry, i: Array, span: Span) -> Carry:
+def _step(problem: Problem, carry: Carry, row: PyTree, i: Array, span: Span) -> tuple[Carry, PyTree]:
+    """One step of all chains; `row` has the accumulators of the batch that is under way."""
     kernel, keys = carry.kernel, step_keys(problem.keys, span.first + i)
     states, info = jax.vmap(lambda s, k: kernel.step(problem.energy, s, key=k))(carry.states, keys)
     if carry.lost is not None:
@@ -115,8 +118,9 @@ def _step(problem: Problem, carry: Carry, i: Array, span: Span) -> Carry:
     if carry.infos is not None:
         carry = carry._replace(infos=jax.tree.map(Pair.add, carry.infos, info.told(), is_leaf=lambda n: isinstance(n, Pair)))
     if carry.accs is None:
-        return carry
-    return _keep(_observe(problem, carry, i, span), i, span)
+        return carry, row
+    carry, row = _observe(problem, carry, row, i, span)
+    return _keep(carry, i, span), row
 
 
 def _located(carry: Carry, lost: Lost, divergent: Bool[Array, " chains"], i: Array) -> Lost:
@@ -132,22 +136,31 @@ def _tune(carry: Carry, info: Info) -> Carry:
     return carry._replace(kernel=kernel, adapt=adapt)
 
 
-def _observe(problem: Problem, carry: Carry, i: Array, span: Span) -> Carry:
-    """Adds the draw to the accumulators of its batch; "energy" sees the energies that the kernel has at hand."""
+def _row(accs: PyTree, batch: Int[Array, ""]) -> PyTree:
+    return jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, batch, 0, keepdims=False), accs)
+
+
+def _observe(problem: Problem, carry: Carry, row: PyTree, i: Array, span: Span) -> tuple[Carry, PyTree]:
+    """Adds the draw to the accumulators of its batch; "energy" sees the energies that the kernel has at hand.
+
+    Those of all batches are read where a batch begins, and else only written to: what is read and written in one step is copied whole.
+    """
     kernel = carry.kernel
     xs = jax.vmap(kernel.position)(carry.states)
     energies = jax.vmap(lambda s: kernel.energy(problem.energy, s))(carry.states)
     batch, one = _batch(i, span.total), jnp.ones(())
-    accs, traces = {}, carry.traces
+    row = jax.lax.cond(batch == _batch(i - 1, span.total), lambda: row, lambda: _row(carry.accs, batch))
+    traces = carry.traces
     if traces is not None:
         seen = {name: energies if name == "energy" else xs for name in traces}
         now = {name: jax.vmap(problem.observers[name].fn)(seen[name]) for name in traces}  # type: ignore[attr-defined]
         traces = _stored(traces, now, i, span.every)
-    for name, observer in problem.observers.items():
-        here = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, batch, 0, keepdims=False), carry.accs[name])
-        new = jax.vmap(lambda acc, x, observer=observer: observer.update(acc, x, one))(here, energies if name == "energy" else xs)
-        accs[name] = jax.tree.map(lambda a, v: jax.lax.dynamic_update_index_in_dim(a, v, batch, 0), carry.accs[name], new)
-    return carry._replace(accs=accs, traces=traces)
+    row = {
+        name: jax.vmap(lambda acc, x, observer=observer: observer.update(acc, x, one))(row[name], energies if name == "energy" else xs)
+        for name, observer in problem.observers.items()
+    }
+    accs = jax.tree.map(lambda a, v: jax.lax.dynamic_update_index_in_dim(a, v, batch, 0), carry.accs, row)
+    return carry._replace(accs=accs, traces=traces), row
 
 
 def _batch(i: Array, total: Int[Array, ""]) -> Int[Array, ""]:
