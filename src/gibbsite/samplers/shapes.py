@@ -23,7 +23,11 @@ def shape_of_info(kernel: AbstractKernel, energy: AbstractEnergy, state: PyTree)
 
 
 def _key() -> jax.ShapeDtypeStruct:
-    return jax.eval_shape(lambda: jax.random.key(0))
+    return jax.eval_shape(_first)
+
+
+def _first() -> Key[Array, ""]:
+    return jax.random.key(0)
 
 
 # Compiled functions that are never run: they remember what they traced.
