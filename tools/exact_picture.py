@@ -22,7 +22,7 @@ WAYS = {
     "high-temperature series, order 14": lambda k: SIDE**2 * high_temperature_series(k),
     "low-temperature series, order 14": lambda k: SIDE**2 * low_temperature_series(k),
 }
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00")
+STYLES = (("#0072b2", "-"), ("#d55e00", "--"), ("#009e73", "-."), ("#cc79a7", ":"), ("#8a6d00", (0, (6, 1, 1, 1, 1, 1))))
 
 
 def main() -> None:
@@ -34,15 +34,15 @@ def main() -> None:
         FigureCanvasAgg(figure)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
         above.plot(COUPLINGS, exact / SIDE**2, color="black", linewidth=2.5, label="exact (Kaufman)")
-        for colour, (name, values) in zip(COLOURS, found.items(), strict=True):
-            above.plot(COUPLINGS, values / SIDE**2, color=colour, linewidth=1.2, label=name)
-            below.plot(COUPLINGS, (values - exact) / SIDE**2, color=colour, linewidth=1.2)
+        for (colour, dashes), (name, values) in zip(STYLES, found.items(), strict=True):
+            above.plot(COUPLINGS, values / SIDE**2, color=colour, linestyle=dashes, linewidth=1.4, label=name)
+            below.plot(COUPLINGS, (values - exact) / SIDE**2, color=colour, linestyle=dashes, linewidth=1.4)
         below.axhline(0.0, color="black", linewidth=1.0)
         for axes in (above, below):
-            axes.axvline(ISING_CRITICAL, color="0.6", linewidth=0.8, linestyle=":")
-        above.set(ylabel="log Z a site, nats", ylim=(0.6, 1.75), title=f"{SIDE} x {SIDE} Ising torus; dotted: the critical coupling")
+            axes.axvline(ISING_CRITICAL, color="0.75", linewidth=0.8)
+        above.set(ylabel="log Z a site, nats", ylim=(0.6, 1.75), title=f"{SIDE} x {SIDE} Ising torus; grey: the critical coupling")
         below.set(xlabel="coupling K = J / kT", ylabel="found - exact", ylim=(-0.1, 0.06))
-        above.legend(frameon=False, fontsize=8)
+        above.legend(frameon=False, fontsize=8, handlelength=3.5)
         figure.savefig(pathlib.Path("docs/exact.png"), dpi=110, facecolor="white")
 
 

@@ -25,6 +25,7 @@ class Chart:
     xlim: tuple[float, float] | None = None
     ylim: tuple[float | None, float | None] | None = None
     xticks: tuple[int, ...] = ()
+    yticks: tuple[int, ...] = ()
     rows: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     line: float | None = None
@@ -44,6 +45,8 @@ class Chart:
         if self.xticks:
             axes.set(xticks=self.xticks, xticklabels=self.xticks)
             axes.grid(axis="x", visible=False)
+        if self.yticks:
+            axes.set(yticks=self.yticks, yticklabels=self.yticks)
         if self.rows:
             self._name_rows(axes)
         elif self.legend and any(mark.label for mark in self.marks):
@@ -72,6 +75,7 @@ class Chart:
         x |= {"tickvals": list(self.xticks)} if self.xticks else {}
         y: dict[str, Any] = {"title": {"text": self.y}}
         y |= {"range": list(self.ylim)} if self.ylim and None not in self.ylim else {"rangemode": "tozero"} if self.ylim else {}
+        y |= {"tickvals": list(self.yticks)} if self.yticks else {}
         if self.rows:
             y |= {"tickvals": list(range(len(self.rows))), "ticktext": list(self.rows), "range": [len(self.rows) - 0.4, -0.6]}
         layout: dict[str, Any] = {"xaxis": x, "yaxis": y, "showlegend": self.legend}

@@ -25,7 +25,7 @@ def picture(states: Sequence[str], free_energies: Sequence[Estimate], overlap: n
     depths = np.minimum(-np.log(np.maximum(overlap, np.exp(-DEPTH))), DEPTH)
     heat = Heat("overlap", depths, (-0.5, last, -0.5, last), (0.0, DEPTH), np.zeros((0, 2)))
     caption = f"-log of the overlap matrix, nats: from 0 (light) to {DEPTH:g} and more (dark)"
-    square = Chart("overlap", "Overlap matrix of the states", (heat,), "state", "state", caption, xticks=ticks, legend=False)
+    square = Chart("overlap", "Overlap matrix of the states", (heat,), "state", "state", caption, xticks=ticks, yticks=ticks, legend=False)
     return Figure("states", "States", "Free energies, and overlap of the states.", (curve, square))
 
 
