@@ -90,7 +90,7 @@ RACES = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("races", nargs="*", metavar="race", help=f"some of {', '.join(RACES)}; all, if none is named")
-    parser.add_argument("--rounds", type=int, default=1, help="of all contestants; with bootstraps, pymbar takes minutes for each")
+    parser.add_argument("--rounds", type=int, default=3, help="of all contestants; with bootstraps, pymbar takes minutes for each")
     parser.add_argument("--out", type=pathlib.Path, help="a JSON file for the figures")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The speed of sampling against other libraries: `python -m benchmarks.sampling [race ...] [--rounds 5] [--platform cpu] [--out FILE]`.
+"""The speed of sampling against other libraries: `python -m benchmarks.sampling [race ...] [--rounds 9] [--platform cpu] [--out FILE]`.
 
 Peers are those of the extra `bench`, in the same environment. Without names, all races run, on two cores, one process at a time.
 """
@@ -16,7 +16,7 @@ RACES = lattices.RACES | networks.RACES
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("races", nargs="*", metavar="race", help=f"some of {', '.join(RACES)}; all, if none is named")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--platform", choices=("cpu", "cuda"), default="cpu", help="where JAX and torch run; numba stays on one core")
     parser.add_argument("--out", type=pathlib.Path, help="a JSON file for the figures")
     parser.add_argument("--measure", help=argparse.SUPPRESS)

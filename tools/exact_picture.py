@@ -42,7 +42,7 @@ def main() -> None:
             axes.axvline(ISING_CRITICAL, color="0.75", linewidth=0.8)
         above.set(ylabel="log Z a site, nats", ylim=(0.6, 1.75), title=f"{SIDE} x {SIDE} Ising torus; grey: the critical coupling")
         below.set(xlabel="coupling K = J / kT", ylabel="found - exact", ylim=(-0.1, 0.06))
-        above.legend(frameon=False, fontsize=8, handlelength=3.5)
+        above.legend(frameon=False, fontsize=8, handlelength=3.5, loc=(0.25, 0.5))
         figure.savefig(pathlib.Path("docs/exact.png"), dpi=110, facecolor="white")
 
 
