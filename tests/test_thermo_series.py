@@ -53,10 +53,13 @@ def test_a_transient_is_left_out() -> None:
     assert equilibrium(np.ones(30)) == (0, 30.0, 1.0)
 
 
-def test_positions_are_one_inefficiency_apart() -> None:
-    kept = independent(100, equilibrium(np.ones(100))._replace(start=10, inefficiency=2.5))
-    assert kept[0] == 10 and kept[-1] < 100 and len(kept) == 36
-    assert set(np.diff(kept)) == {2, 3}
+def test_positions_are_so_far_apart_that_a_twentieth_of_the_memory_is_left() -> None:
+    found = equilibrium(np.ones(100))._replace(start=10)
+    kept = independent(100, found._replace(inefficiency=2.5))  # 3/7 a step: 3.54 steps
+    assert kept[0] == 10 and kept[-1] < 100 and len(kept) == 26
+    assert set(np.diff(kept)) == {3, 4}
+    for g in (1.0, 1.05):
+        np.testing.assert_array_equal(independent(100, found._replace(inefficiency=g)), np.arange(10, 100))
 
 
 def correlated(seed: int, memory: float = 0.9):
