@@ -14,7 +14,7 @@ from gibbsite.thermo.reweighting.start import distances, typical_works
 
 AT_LEAST = 3  # lags that are added up even if one of them is anticorrelated
 STARTS = 25  # of the run that are tried
-LEFT = 0.05  # correlation of neighbours that are kept: errors are then short by 5 %
+LEFT = 0.02  # correlation of neighbours that are kept: errors are then short by 2 %
 Series = Float[np.ndarray, " t"]
 
 
