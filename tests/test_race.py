@@ -23,7 +23,7 @@ TRACK = """
     def broken():
         raise RuntimeError("no such device")
 
-    RACE = Race("naps", "naps", {"ours": sleeper(0.02), "peer:slow": sleeper(0.3), "peer:fast": sleeper(0.04), "lost": broken}, {"peer": 1})
+    RACE = Race("naps", "naps", {"ours": sleeper(0.1), "peer:slow": sleeper(1.0), "peer:fast": sleeper(0.2), "lost": broken}, {"peer": 1})
     if len(sys.argv) > 2:
         measure(RACE.contestants[sys.argv[3]])
     else:
@@ -39,7 +39,7 @@ def test_a_race(tmp_path: pathlib.Path) -> None:
     assert "[('ours', 3), ('peer:slow', 1), ('peer:fast', 3)]" in done.stdout
     assert "lost                        failed: RuntimeError: no such device" in done.stdout
     ratio = float(done.stdout.split("against peer: ")[1].split(" ")[0])
-    assert 1.5 < ratio < 2.5  # of naps of 20 and 40 ms
+    assert 1.5 < ratio < 2.5  # of naps of 0.1 and 0.2 s
 
 
 def test_the_best_of_a_family_counts(capsys: pytest.CaptureFixture[str]) -> None:
