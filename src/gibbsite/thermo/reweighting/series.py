@@ -96,7 +96,7 @@ def _equilibrium(u: Energies, k: int, own: slice, counts: Counts, apart: Square)
 def independent(length: int, found: Equilibrium) -> Int[np.ndarray, " kept"]:
     """Positions in a series from its start on, so far apart that of an exponential memory of this inefficiency `LEFT` is left.
 
-    A memory r^t has g = (1 + r) / (1 - r). Samples one g apart, as is usual, still share r^g, up to 1/7, and their errors are short by 14 %.
+    A memory r^t has g = (1 + r) / (1 - r). Samples one g apart, as is usual, still share r^g, up to 1/7: errors are then short by 13 %.
     """
     memory = (found.inefficiency - 1) / (found.inefficiency + 1)
     places = np.arange(found.start, length, max(1.0, math.log(LEFT) / math.log(memory)) if memory > 0 else 1.0)
