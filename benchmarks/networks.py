@@ -82,10 +82,12 @@ def mlp(params, x):
     return (w @ h + b)[0] + 0.5 * x @ x
 
 
-def ours(move: str) -> Ready:
-    """By `sample`, with the energy, its error, R-hat and tau."""
+def ours(move: str, devices: int) -> Ready:
+    """By `sample`, with the energy, its error, R-hat and tau; the chains shared out over so many devices."""
     import jax
     import jax.numpy as jnp
+
+    jax.config.update("jax_num_cpu_devices", devices)
 
     from gibbsite.core import Callable, Reals
     from gibbsite.samplers import HMC, MALA, ULA, Silent, sample
@@ -165,12 +167,13 @@ def ebmkit(move: str, compiled: str = "") -> Ready:
     return Ready(CHAINS * steps, run)
 
 
-def blackjax(move: str) -> Ready:
-    """One compiled scan over steps of all chains; it keeps the energies of every step, of which ESS is made, and the last states."""
+def blackjax(move: str, devices: int) -> Ready:
+    """One compiled scan over steps of a device's chains; it keeps the energies of every step, of which ESS is made, and the last states."""
     import blackjax as bj
     import jax
     import jax.numpy as jnp
 
+    jax.config.update("jax_num_cpu_devices", devices)
     params = jax.tree.map(jnp.asarray, weights())
 
     def log_density(x):
@@ -180,34 +183,35 @@ def blackjax(move: str) -> Ready:
         "mala": lambda: bj.mala(log_density, STEP["mala"]),
         "hmc": lambda: bj.hmc(log_density, STEP["hmc"], jnp.ones(SIZES[0]), LEAPS),
     }[move]()
-    steps = STEPS[move]
+    steps, count = STEPS[move], jax.device_count()
 
-    @jax.jit
+    @jax.pmap
     def moved(x, key):
         def step(states, key):
-            states, _ = jax.vmap(algorithm.step)(jax.random.split(key, CHAINS), states)
+            states, _ = jax.vmap(algorithm.step)(jax.random.split(key, len(x)), states)
             return states, states.logdensity
 
         return jax.lax.scan(step, jax.vmap(algorithm.init)(x), jax.random.split(key, steps))
 
     def run() -> float:
-        _, log_densities = jax.block_until_ready(moved(start(), jax.random.key(0)))
+        _, log_densities = jax.block_until_ready(moved(start().reshape(count, -1, SIZES[0]), jax.random.split(jax.random.key(0), count)))
         return -float(jnp.mean(log_densities))
 
     return Ready(CHAINS * steps, run)
 
 
+ON_JAX = {"one device": 1, "a device a core": THREADS}
+ON_TORCH = {"eager": "", "compile": "on"}
+PEERS = {"torchebm": (torchebm, ON_TORCH), "ebmkit": (ebmkit, ON_TORCH), "blackjax": (blackjax, ON_JAX)}
+
+
 def _race(move: str, title: str, asked: dict[str, float]) -> Race:
-    peers = {"torchebm": torchebm, "ebmkit": ebmkit, "blackjax": blackjax}
-    variants = {
-        f"{name}:{'compile' if c else 'eager'}": functools.partial(peers[name], move, c)
-        for name in asked
-        if name != "blackjax"
-        for c in ("", "on")
+    """We and those peers, each in all of its modes."""
+    racing = {"gibbsite": (ours, ON_JAX)} | {name: PEERS[name] for name in asked}
+    contestants = {
+        f"{name}:{mode}": functools.partial(by, move, how) for name, (by, modes) in racing.items() for mode, how in modes.items()
     }
-    if "blackjax" in asked:
-        variants["blackjax"] = functools.partial(blackjax, move)
-    return Race(title, "chain-steps", {"gibbsite": functools.partial(ours, move), **variants}, asked)
+    return Race(title, "chain-steps", contestants, asked)
 
 
 NET = f"MLP {'-'.join(map(str, SIZES))} (SiLU), {CHAINS} chains"

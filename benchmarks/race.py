@@ -30,7 +30,7 @@ class Ready(NamedTuple):
 class Race(NamedTuple):
     """What is raced, in which unit, by whom (ours first), and how many times the best of each family of peers we ask for.
 
-    A peer `name:variant` belongs to the family `name`, of which the fastest variant counts.
+    A contestant `name:variant` belongs to the family `name`, of which the fastest variant counts.
     """
 
     title: str
@@ -145,7 +145,7 @@ def _summary(race: Race, held: Mapping[str, Contestant]) -> list[dict]:
         rows[name] = {f"{race.unit} /s": rate, "(range)": spread, "first run, s": one.first["first"], "check": one.first["check"]}
     tell(race.title, rows)
     rates = {name: row[f"{race.unit} /s"] for name, row in rows.items() if "failed" not in row}
-    compare(rates, race.asked, ours=next(iter(race.contestants)))
+    compare(rates, race.asked, ours=_family(next(iter(race.contestants))))
     return [{"contestant": name, **held[name].first, "rate": rate, "rates": held[name].rates} for name, rate in rates.items()]
 
 
