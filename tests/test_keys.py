@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array, Key
 
 import gibbsite
 from gibbsite.core import keys
@@ -27,7 +28,15 @@ def test_keys_of_chains_and_steps_are_those_of_jax() -> None:
     ours = jax.jit(jax.vmap(lambda k: jax.random.bits(k, (4,))))(step_keys(chain_keys(KEY, 3), jnp.asarray(9)))
     theirs = [jax.random.bits(jax.random.fold_in(jax.random.fold_in(KEY, chain), 9), (4,)) for chain in range(3)]
     np.testing.assert_array_equal(ours, theirs)
-    np.testing.assert_array_equal(*(jax.random.key_data(jax.random.split(k, 4)) for k in (written_out(KEY), KEY)))
+
+
+@pytest.mark.parametrize("shape", [1, 4, (2, 3)])
+@pytest.mark.parametrize("number", [0, 7, 2**31 - 1, -3])
+def test_keys_made_of_keys_are_those_of_jax(shape: int | tuple[int, ...], number: int) -> None:
+    def made(key: Key[Array, ""]) -> np.ndarray:
+        return np.asarray(jax.random.key_data(jax.random.split(jax.random.fold_in(key, jnp.asarray(number)), shape)))
+
+    np.testing.assert_array_equal(made(written_out(KEY)), made(KEY))
 
 
 def test_another_generator_is_left_alone() -> None:

