@@ -124,7 +124,7 @@ def _net(base):
     return Energy().to(torch_device())
 
 
-def torchebm(move: str, compiled: str = "") -> Ready:
+def torchebm(move: str, compiled: str) -> Ready:
     import torch
     from torchebm.core import BaseModel
     from torchebm.samplers import HamiltonianMonteCarlo, LangevinDynamics
@@ -145,7 +145,7 @@ def torchebm(move: str, compiled: str = "") -> Ready:
     return Ready(CHAINS * STEPS[move], run)
 
 
-def ebmkit(move: str, compiled: str = "") -> Ready:
+def ebmkit(move: str, compiled: str) -> Ready:
     import torch
     from ebm.samplers import HMC, MALA, LangevinDynamics
 
