@@ -169,11 +169,13 @@ def ebmkit(move: str, compiled: str) -> Ready:
 
 def blackjax(move: str, devices: int) -> Ready:
     """One compiled scan over steps of a device's chains; it keeps the energies of every step, of which ESS is made, and the last states."""
-    import blackjax as bj
     import jax
     import jax.numpy as jnp
 
-    jax.config.update("jax_num_cpu_devices", devices)
+    jax.config.update("jax_num_cpu_devices", devices)  # before BlackJAX, whose import makes arrays
+
+    import blackjax as bj
+
     params = jax.tree.map(jnp.asarray, weights())
 
     def log_density(x):
